@@ -1,0 +1,45 @@
+"""Mistakes that a user can mend: one sentence each, shown without a trace, exit code 2."""
+
+
+class CxrClipError(Exception):
+    """Base of all errors that name what is wrong, where, and how to mend it."""
+
+
+class RecipeError(CxrClipError):
+    """A setting is unknown, impossible or without effect."""
+
+
+class ManifestError(CxrClipError):
+    """A manifest breaks a rule of its schema; the message names the rows."""
+
+
+class ImageError(CxrClipError):
+    """An image file cannot be turned into a picture; the message is the reason."""
+
+
+class ReportError(CxrClipError):
+    """A report file cannot be read; the message is the reason."""
+
+
+class SourceError(CxrClipError):
+    """A raw folder does not have the layout of the data set that it was named as."""
+
+
+class PromptError(CxrClipError):
+    """A prompt file is malformed or lacks a finding that is asked for."""
+
+
+class CheckpointError(CxrClipError):
+    """A run folder or weight file is missing, incomplete or does not fit the model."""
+
+
+class TrainingError(CxrClipError):
+    """Training cannot go on (a loss that is not finite, too few studies for one batch)."""
+
+
+class EvaluationError(CxrClipError):
+    """A benchmark cannot be computed on this manifest."""
+
+
+class MissingPackageError(CxrClipError):
+    """An optional package is needed; the message says what to install."""

@@ -1,0 +1,40 @@
+"""Shared fixtures: where the development data lies, if it is there at all. Shapes in signatures are checked."""
+
+import os
+from pathlib import Path
+
+import jaxtyping
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# The modules whose signatures carry shapes: each call checks its arguments and its result. Before their first import.
+WITH_SHAPES = (
+    "cxr_clip.data.transforms",
+    "cxr_clip.distributed",
+    "cxr_clip.embed",
+    "cxr_clip.evaluate.retrieval",
+    "cxr_clip.losses",
+    "cxr_clip.model",
+    "cxr_clip.ranking",
+    "cxr_clip.tensors",
+    "cxr_clip.train.loop",
+    "cxr_clip.train.validation",
+)
+jaxtyping.install_import_hook(WITH_SHAPES, "support_checks.checked")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tiny tensors gain nothing from threads, and tests run side by side."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder of development data and golden numbers beside the checkout (or CXR_CLIP_SHARED)."""
+    folder = Path(os.environ.get("CXR_CLIP_SHARED", Path(__file__).parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"the development data is absent: no folder {folder.name} beside the checkout")
+    return folder

@@ -1,0 +1,1 @@
+"""From records to batches: findings, prompts, reports, images, manifests, transforms."""

@@ -1,0 +1,156 @@
+"""Samples to batches: an order that depends on seed and epoch alone, and one tokeniser call a batch."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from cxr_clip.data.dataset import SampleKey, StudyDataset, StudySample
+from cxr_clip.errors import CxrClipError, TrainingError
+from cxr_clip.tensors import Batch, Tokens
+
+PREFETCH = 4
+
+Tokenise = Callable[[Sequence[str]], Tokens]
+
+
+class TrainingOrder:
+    """The keys of every batch of a whole training, from `start_step` on.
+
+    Each epoch is a permutation drawn from (seed, epoch); its last short batch is left out. One loader serves all
+    epochs, so that its processes start once, and a continued run takes up the same order in the middle.
+    """
+
+    def __init__(self, studies: int, *, batch_size: int, seed: int, total_steps: int, start_step: int = 0) -> None:
+        self.steps_per_epoch = steps_per_epoch(studies, batch_size)
+        self._studies = studies
+        self._batch_size = batch_size
+        self._seed = seed
+        self._total_steps = total_steps
+        self._start_step = start_step
+
+    def __len__(self) -> int:
+        return self._total_steps - self._start_step
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        step = self._start_step
+        while step < self._total_steps:
+            epoch, first = divmod(step, self.steps_per_epoch)
+            order = self._epoch(epoch)
+            last = min(self.steps_per_epoch, first + self._total_steps - step)
+            for batch in range(first, last):
+                rows = order[batch * self._batch_size : (batch + 1) * self._batch_size]
+                yield [SampleKey(epoch, int(row)) for row in rows]
+            step += last - first
+
+    def _epoch(self, epoch: int) -> NDArray[np.int64]:
+        # (seed, epoch) alone would be the generator of study 0, as numpy fills up with zeros; no study has this number.
+        return np.random.default_rng((self._seed, epoch, self._studies)).permutation(self._studies)
+
+
+def steps_per_epoch(studies: int, batch_size: int) -> int:
+    """How many whole batches an epoch has; raises TrainingError where there is not one."""
+    if studies < batch_size:
+        raise TrainingError(
+            f"{studies} training studies do not fill one batch of {batch_size}: set train.batch_size={max(2, studies)} "
+            "or less, or prepare more studies"
+        )
+    return studies // batch_size
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Samples of studies to one Batch; all its texts are tokenised in one call and padded to their longest."""
+
+    tokenise: Tokenise
+
+    def __call__(self, samples: Sequence[StudySample]) -> Batch:
+        """One batch, rows in the order of `samples`."""
+        images, texts = len(samples[0].images), len(samples[0].texts)
+        tokens = self.tokenise([sample.texts[number] for number in range(texts) for sample in samples])
+        count = len(samples)
+        return Batch(
+            images=tuple(
+                torch.from_numpy(np.stack([sample.images[number] for sample in samples]))[:, None]
+                for number in range(images)
+            ),
+            texts=tuple(
+                Tokens(ids=tokens.ids[start : start + count], mask=tokens.mask[start : start + count])
+                for start in range(0, texts * count, count)
+            ),
+            study_ids=tuple(sample.study_id for sample in samples),
+        )
+
+
+def batches(
+    dataset: StudyDataset, keys: Iterable[list[SampleKey]], collate: Collate, *, processes: int, pin: bool
+) -> Iterator[Batch]:
+    """Make the batches of `keys`, in their order, in `processes` (0: in this one) that live as long as the iterator.
+
+    `pin` puts them where a GPU copies from fast. Errors are those of the data set and of `collate`, whole and alone.
+    """
+    loader: DataLoader[_Fetched] = DataLoader(
+        _Fetcher(dataset, collate),  # type: ignore[arg-type]  # torch's annotations foresee its own Dataset only
+        sampler=keys,
+        batch_size=None,
+        num_workers=processes,
+        pin_memory=pin,
+        multiprocessing_context="fork" if processes and sys.platform == "linux" else None,
+        worker_init_fn=_calm_worker if processes else None,
+        prefetch_factor=PREFETCH if processes else None,
+    )
+    for fetched in loader:
+        if isinstance(fetched.result, CxrClipError):
+            raise fetched.result
+        yield fetched.result
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """A batch, or the mistake that kept it from being made: raised in a process, torch would bury it in its trace."""
+
+    result: Batch | CxrClipError
+
+    def pin_memory(self) -> "_Fetched":
+        """What torch's pinning thread calls."""
+        if isinstance(self.result, CxrClipError):
+            return self
+        batch = self.result
+        return _Fetched(
+            Batch(
+                images=tuple(images.pin_memory() for images in batch.images),
+                texts=tuple(Tokens(ids=text.ids.pin_memory(), mask=text.mask.pin_memory()) for text in batch.texts),
+                study_ids=batch.study_ids,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Fetcher:
+    """Item `keys` is the batch of these keys."""
+
+    dataset: StudyDataset
+    collate: Collate
+
+    def __getitem__(self, keys: list[SampleKey]) -> _Fetched:
+        try:
+            return _Fetched(self.collate([self.dataset[key] for key in keys]))
+        except CxrClipError as error:
+            return _Fetched(error)
+
+
+def in_order(studies: int, batch_size: int) -> list[list[SampleKey]]:
+    """Keys of every study once, in order, the last batch as short as it comes: for validation."""
+    rows = range(studies)
+    return [[SampleKey(0, row) for row in rows[start : start + batch_size]] for start in range(0, studies, batch_size)]
+
+
+def _calm_worker(_number: int) -> None:
+    """Keep a loader process to one thread: the processes are the parallelism, and threads do not survive a fork."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,130 @@
+"""What can be wrong with a manifest: each rule is one function over the Arrow table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cxr_clip.study import Certainty, Split, View
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One broken rule: what is wrong, how to mend it, and the rows (counted from 0) and ids that break it."""
+
+    rule: str
+    mend: str
+    rows: tuple[int, ...]
+    ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        named = ", ".join(f"row {row} ({study})" for row, study in zip(self.rows[:_NAMED], self.ids, strict=False))
+        more = f" and {len(self.rows) - _NAMED} more" if len(self.rows) > _NAMED else ""
+        return f"{self.rule}: {named}{more}; {self.mend}."
+
+
+def find_table_faults(table: pa.Table, root: Path) -> list[Fault]:
+    """Check a table with the columns of a manifest, whose shards lie below `root`, against every rule."""
+    found = [
+        _duplicate_ids(table),
+        _unknown_splits(table),
+        _patients_in_two_splits(table),
+        _without_images(table),
+        _unknown_views(table),
+        _unknown_certainties(table),
+        *_missing_files(table, root),
+    ]
+    return [fault for fault in found if fault is not None]
+
+
+def _fault(table: pa.Table, rows: pa.Array | Sequence[int], *, rule: str, mend: str) -> Fault | None:
+    numbers = rows if isinstance(rows, list) else pc.unique(rows).to_pylist()
+    if not numbers:
+        return None
+    ids = tuple(table["id"].take(numbers[:_NAMED]).to_pylist())
+    return Fault(rule=rule, mend=mend, rows=tuple(numbers), ids=ids)
+
+
+def _rows_where(mask: pa.ChunkedArray) -> pa.Array:
+    return pc.indices_nonzero(mask)
+
+
+def _duplicate_ids(table: pa.Table) -> Fault | None:
+    counts = pc.value_counts(table["id"])
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    rows = _rows_where(pc.is_in(table["id"], repeated))
+    return _fault(table, rows, rule="duplicate ids", mend="keep one row of each id, or give each its own")
+
+
+def _unknown_splits(table: pa.Table) -> Fault | None:
+    known = [split.value for split in Split]
+    rows = _rows_where(pc.invert(pc.is_in(table["split"], pa.array(known))))
+    return _fault(table, rows, rule="unknown splits", mend=f"use one of {', '.join(known)}")
+
+
+def _patients_in_two_splits(table: pa.Table) -> Fault | None:
+    keys = ["source", "patient"]
+    counts = table.select([*keys, "split"]).group_by(keys).aggregate([("split", "count_distinct")])
+    torn = counts.filter(pc.greater(counts["split_count_distinct"], 1)).select(keys)
+    if torn.num_rows == 0:
+        return None
+    numbered = table.select(keys).append_column("row", pa.array(range(table.num_rows), pa.int64()))
+    rows = sorted(numbered.join(torn, keys, join_type="left semi")["row"].to_pylist())
+    mend = "put all studies of a patient into one split, or scores on unseen patients mean nothing"
+    return _fault(table, rows, rule="patients in two splits", mend=mend)
+
+
+def _without_images(table: pa.Table) -> Fault | None:
+    rows = _rows_where(pc.equal(pc.list_value_length(table["images"]), 0))
+    return _fault(table, rows, rule="studies without images", mend="leave these rows out")
+
+
+def _unknown_views(table: pa.Table) -> Fault | None:
+    known = [view.value for view in View]
+    parents, images = _flat(table["images"])
+    rows = parents.filter(pc.invert(pc.is_in(images.field("view"), pa.array(known))))
+    return _fault(table, rows, rule="unknown views", mend=f"use one of {', '.join(known)}")
+
+
+def _unknown_certainties(table: pa.Table) -> Fault | None:
+    known = [certainty.value for certainty in Certainty]
+    entries = pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())]))
+    parents, findings = _flat(table["findings"].cast(entries))
+    rows = parents.filter(pc.invert(pc.is_in(findings.field("value"), pa.array(known))))
+    return _fault(table, rows, rule="unknown certainties of findings", mend=f"use one of {', '.join(known)}")
+
+
+def _missing_files(table: pa.Table, root: Path) -> list[Fault | None]:
+    """Images in no shard, in an absent shard, or beyond the end of theirs."""
+    parents, images = _flat(table["images"])
+    shards = images.field("shard")
+    never = parents.filter(pc.is_null(shards))
+    sizes = {name: _size(root / name) for name in pc.unique(shards).to_pylist() if name is not None}
+    absent = sorted(name for name, size in sizes.items() if size is None)
+    lost = parents.filter(pc.fill_null(pc.is_in(shards, pa.array(absent, pa.string())), False))
+    ends = pc.add(images.field("offset"), images.field("length"))
+    there = pa.array([name for name, size in sizes.items() if size is not None], pa.string())
+    room = pa.array([size for size in sizes.values() if size is not None], pa.int64()).take(pc.index_in(shards, there))
+    cut = parents.filter(pc.fill_null(pc.greater(ends, room), False))
+    again = f"bring the shards back to {root}, or prepare the data set again"
+    return [
+        _fault(table, never, rule="images that are in no shard", mend="prepare the data set again"),
+        _fault(table, lost, rule=f"missing files ({', '.join(absent[:_NAMED])}, {len(absent)} in all)", mend=again),
+        _fault(table, cut, rule="missing files (shards that end too early)", mend=again),
+    ]
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _flat(lists: pa.ChunkedArray) -> tuple[pa.Array, pa.StructArray]:
+    """The row number of each element of a list column, and the elements."""
+    array = lists.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], lists.type)
+    return pc.list_parent_indices(array), pc.list_flatten(array)

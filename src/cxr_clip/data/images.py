@@ -1,0 +1,158 @@
+"""From the bytes of an image file to one 8-bit grey picture, whatever the file holds."""
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cxr_clip.data.dicom import decode_dicom, looks_like_dicom
+from cxr_clip.errors import ImageError
+
+Picture = UInt8[np.ndarray, "height width"]
+
+# The largest radiographs have about 20 million pixels; a header that promises more than this is refused unread.
+MAX_PIXELS = 80_000_000
+JPEG_QUALITY = 95
+
+# What Pillow raises on damaged files: PNG SyntaxError and zlib.error, TIFF struct.error, most others OSError.
+_DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError,
+    struct.error, zlib.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A picture in the form that shards keep: the file's bytes, its sides in pixels, its file name suffix."""
+
+    data: bytes
+    height: int
+    width: int
+    suffix: str
+
+
+def decode_image(data: bytes, *, short_side: int | None = None) -> Picture:
+    """Decode a PNG, JPEG, DICOM or other image file to 8-bit grey.
+
+    Colour becomes luma (ITU-R 601), transparency is ignored, a palette is applied, an EXIF rotation is undone.
+    More than 8 bits are scaled by the depth in use: the smallest power of two above the largest value, but
+    at least 8 bits, so that 12-bit data in a 16-bit file keep their contrast and full-range ones are divided by 257.
+    With `short_side` the result is shrunk (by area) to that short side; it is never enlarged.
+    Raises ImageError with a plain reason: empty, not an image, truncated, too large.
+    """
+    if looks_like_dicom(data):
+        return shrink(decode_dicom(data, max_pixels=MAX_PIXELS), short_side)
+    with _open(data) as image:
+        return shrink(_grey(image, short_side), short_side)
+
+
+def for_store(data: bytes, *, short_side: int) -> StoredPicture:
+    """Decode a file once and give it the form that shards keep.
+
+    An 8-bit grey JPEG that is small enough already is kept byte for byte, so that it is compressed once only;
+    all else becomes a grey JPEG of quality 95. Raises ImageError.
+    """
+    picture = decode_image(data, short_side=short_side)
+    height, width = picture.shape
+    if not looks_like_dicom(data) and _is_small_grey_jpeg(data, short_side):
+        return StoredPicture(data=data, height=height, width=width, suffix="jpg")
+    done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    assert done, "OpenCV encodes any 8-bit grey picture"
+    return StoredPicture(data=encoded.tobytes(), height=height, width=width, suffix="jpg")
+
+
+def shrink(picture: Picture, short_side: int | None) -> UInt8[np.ndarray, "new_height new_width"]:
+    """Shrink a picture by area to the given short side, keeping its aspect; smaller ones come back as they are."""
+    height, width = picture.shape
+    if short_side is None or min(height, width) <= short_side:
+        return picture
+    scale = short_side / min(height, width)
+    size = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read the header alone; refuse what is no image and what is too large."""
+    if not data:
+        raise ImageError("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"the header promises more than {MAX_PIXELS:,} pixels") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(_what_else(data)) from error
+    except _DAMAGE as error:
+        raise ImageError(f"the {_kind(data)} header is damaged") from error
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(f"the header promises more than {MAX_PIXELS:,} pixels")
+    return image
+
+
+def _kind(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "PNG"
+    return "JPEG" if data.startswith(b"\xff\xd8") else "image"
+
+
+def _what_else(data: bytes) -> str:
+    """Say what a file is that no image reader knows."""
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+        return "the file is a web page, not an image (a download that failed?)"
+    if start.startswith(b"version https://git-lfs"):
+        return "the file is a Git LFS pointer, not an image (fetch it with git lfs pull)"
+    if _kind(data) != "image":
+        return f"the {_kind(data)} header is damaged"
+    if not any(data[:4096]):
+        return "the file holds only zero bytes"
+    return "the file is in no known image format"
+
+
+def _grey(image: Image.Image, short_side: int | None) -> Picture:
+    """Decode the pixels and bring them to 8-bit grey."""
+    kind = image.format or "image"
+    if kind == "JPEG" and image.mode in ("L", "RGB") and short_side is not None:
+        # Decodes at 1/2, 1/4 or 1/8 scale, never below the size that is asked for.
+        image.draft(image.mode, _least_size(image, short_side))
+    try:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    except _DAMAGE as error:
+        raise ImageError(f"the {kind} data are truncated or damaged") from error
+    if upright.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
+        return _eight_bits(np.asarray(upright))
+    if upright.mode == "F":
+        raise ImageError("the pixels are fractions; their black and white are unknown")
+    if upright.mode in ("P", "PA"):
+        upright = upright.convert("RGBA").convert("RGB")
+    return np.asarray(upright.convert("L"))
+
+
+def _least_size(image: Image.Image, short_side: int) -> tuple[int, int]:
+    scale = short_side / min(image.size)
+    return max(short_side, round(image.width * scale)), max(short_side, round(image.height * scale))
+
+
+def _eight_bits(deep: NDArray[np.generic]) -> Picture:
+    """Scale unsigned integers of more than 8 bits by the depth that they use."""
+    values = deep.astype(np.int64)
+    if values.size == 0 or values.min() < 0 or values.max() > 65535:
+        raise ImageError("the pixels do not fit 16 bits")
+    highest = (1 << max(8, int(values.max()).bit_length())) - 1
+    return np.asarray((values * 255 + highest // 2) // highest, dtype=np.uint8)
+
+
+def _is_small_grey_jpeg(data: bytes, short_side: int) -> bool:
+    with _open(data) as image:
+        small = image.format == "JPEG" and image.mode == "L" and min(image.size) <= short_side
+        # Last, because asking for EXIF data decodes a PNG; 0x0112 is the orientation, 1 upright.
+        return small and image.getexif().get(0x0112, 1) == 1

@@ -1,0 +1,209 @@
+"""The manifest: every study of a prepared data set in one Parquet file, read without loading it as objects."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, overload
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cxr_clip.data.faults import Fault, find_table_faults
+from cxr_clip.errors import ManifestError
+from cxr_clip.study import Box, Certainty, ImageFile, Split, Stored, Study, View
+
+FILE_NAME = "manifest.parquet"
+_ROWS_IN_GROUP = 2048
+
+_IMAGE = pa.struct(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("view", pa.string(), nullable=False),
+        pa.field("shard", pa.string()),
+        pa.field("offset", pa.int64()),
+        pa.field("length", pa.int64()),
+        pa.field("height", pa.int32()),
+        pa.field("width", pa.int32()),
+    ]
+)
+_BOX = pa.struct(
+    [
+        pa.field("finding", pa.string(), nullable=False),
+        pa.field("image", pa.int32(), nullable=False),
+        *(pa.field(side, pa.float64(), nullable=False) for side in ("left", "top", "right", "bottom")),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("patient", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("images", pa.list_(_IMAGE), nullable=False),
+        pa.field("sections", pa.map_(pa.string(), pa.string()), nullable=False),
+        pa.field("findings", pa.map_(pa.string(), pa.string()), nullable=False),
+        pa.field("boxes", pa.list_(_BOX), nullable=False),
+        pa.field("age", pa.float64()),
+        pa.field("sex", pa.string()),
+    ]
+)
+
+
+class ManifestWriter:
+    """Streams studies into a Parquet file, a row group at a time; the file gets its name when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._partial = path.with_name(f"{path.name}.partial")
+        self._waiting: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = pq.ParquetWriter(self._partial, SCHEMA, compression="zstd")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
+        self._file.close()
+        if kind is None:
+            self._partial.replace(self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+    def write(self, study: Study) -> None:
+        """Append one study."""
+        self._waiting.append(_to_row(study))
+        if len(self._waiting) >= _ROWS_IN_GROUP:
+            self._flush()
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append the rows of another manifest's table."""
+        self._flush()
+        self._file.write_table(table.cast(SCHEMA), row_group_size=_ROWS_IN_GROUP)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._file.write_table(pa.Table.from_pylist(self._waiting, schema=SCHEMA))
+            self._waiting = []
+
+
+class Manifest(Sequence[Study]):
+    """The studies of a prepared data set; `manifest[i]` builds one study from its row, the rest stays in Arrow.
+
+    `root` is the folder that image shards are relative to.
+    """
+
+    def __init__(self, root: Path, table: pa.Table) -> None:
+        self.root = root
+        self.table = table.combine_chunks()
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Study: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Manifest": ...
+
+    def __getitem__(self, index: int | slice) -> "Study | Manifest":
+        if isinstance(index, slice):
+            return Manifest(self.root, self.table.take(list(range(*index.indices(len(self))))))
+        position = range(len(self))[index]
+        return _to_study({name: self.table.column(name)[position].as_py() for name in self.table.column_names})
+
+    def __iter__(self) -> Iterator[Study]:
+        for batch in self.table.to_batches(max_chunksize=256):
+            yield from map(_to_study, batch.to_pylist())
+
+    def where(self, *, split: Split | None = None, source: str | None = None) -> "Manifest":
+        """The studies of one split, of one source, or of both, in the same order."""
+        table = self.table
+        if split is not None:
+            table = table.filter(pc.equal(table["split"], split.value))
+        if source is not None:
+            table = table.filter(pc.equal(table["source"], source))
+        return Manifest(self.root, table)
+
+
+def read_manifest(path: Path, *, check: bool = True) -> Manifest:
+    """Open a manifest: a prepared folder, or the Parquet file in it.
+
+    Raises ManifestError if there is none, if its columns are not those of SCHEMA, or (with `check`) if it has
+    faults: missing files, unknown splits, duplicate ids, a patient in two splits, studies without images.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    if not file.is_file():
+        raise ManifestError(f"no manifest at {file}: make one with `cxr-clip prepare SOURCE RAW {file.parent}`")
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ManifestError(f"{file} is no readable Parquet file ({error}): prepare the data set again") from error
+    try:
+        manifest = Manifest(file.parent, table.cast(SCHEMA))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        wanted = ", ".join(SCHEMA.names)
+        raise ManifestError(
+            f"{file} has the columns {', '.join(table.column_names)}, which do not fit a manifest's ({wanted}): "
+            f"prepare the data set again ({error})"
+        ) from error
+    faults = find_faults(manifest) if check else []
+    if faults:
+        raise ManifestError(f"{file} has faults. " + " ".join(str(fault) for fault in faults))
+    return manifest
+
+
+def find_faults(manifest: Manifest) -> list[Fault]:
+    """All rules that a manifest breaks, each with its rows and the mend; empty if it is sound."""
+    return find_table_faults(manifest.table, manifest.root)
+
+
+def _to_row(study: Study) -> dict[str, Any]:
+    return {
+        "id": study.id,
+        "patient": study.patient,
+        "source": study.source,
+        "split": str(study.split),
+        "images": [_to_image_row(image) for image in study.images],
+        "sections": list(study.sections.items()),
+        "findings": [(name, str(certainty)) for name, certainty in study.findings.items()],
+        "boxes": [vars(box) for box in study.boxes],
+        "age": study.age,
+        "sex": study.sex,
+    }
+
+
+def _to_image_row(image: ImageFile) -> dict[str, Any]:
+    return {
+        "path": image.path,
+        "view": str(image.view),
+        "shard": image.stored.shard if image.stored else None,
+        "offset": image.stored.offset if image.stored else None,
+        "length": image.stored.length if image.stored else None,
+        "height": image.height,
+        "width": image.width,
+    }
+
+
+def _to_study(row: dict[str, Any]) -> Study:
+    return Study(
+        id=row["id"],
+        patient=row["patient"],
+        source=row["source"],
+        split=Split(row["split"]),
+        images=tuple(_to_image(image) for image in row["images"]),
+        sections=dict(row["sections"]),
+        findings={name: Certainty(certainty) for name, certainty in row["findings"]},
+        boxes=tuple(Box(**box) for box in row["boxes"]),
+        age=row["age"],
+        sex=row["sex"],
+    )
+
+
+def _to_image(row: dict[str, Any]) -> ImageFile:
+    stored = None
+    if row["shard"] is not None:
+        stored = Stored(shard=row["shard"], offset=row["offset"], length=row["length"])
+    return ImageFile(path=row["path"], view=View(row["view"]), stored=stored, height=row["height"], width=row["width"])

@@ -1,0 +1,139 @@
+"""Tar shards of images: written in order, read at random by byte offset."""
+
+import os
+import re
+import tarfile
+import weakref
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from cxr_clip.errors import ImageError
+from cxr_clip.study import ImageFile, Stored
+
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
+    (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+    (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
+)
+
+
+class ShardWriter:
+    """Writes one tar shard, `shard` being its name relative to a folder; it gets that name only when it is whole.
+
+    The headers carry neither time nor owner, so that equal images give equal shards. Leaving the `with` block
+    by an error leaves nothing.
+    """
+
+    def __init__(self, folder: Path, shard: str) -> None:
+        self._whole = folder / shard
+        self._partial = self._whole.with_name(f"{self._whole.name}.partial")
+        self._shard = shard
+
+    def __enter__(self) -> Self:
+        self._partial.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._partial.open("wb")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self._file.write(bytes(2 * tarfile.BLOCKSIZE))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._file.close()
+        if kind is None:
+            self._partial.replace(self._whole)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+    def add(self, name: str, data: bytes) -> Stored:
+        """Append one file and say where its bytes lie."""
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        self._file.write(member.tobuf(tarfile.GNU_FORMAT))
+        stored = Stored(shard=self._shard, offset=self._file.tell(), length=len(data))
+        self._file.write(data + bytes(-len(data) % tarfile.BLOCKSIZE))
+        return stored
+
+
+def member_name(study: str, number: int, suffix: str) -> str:
+    """The name of a study's image in a shard: one study is one `webdataset` sample, `<study>.<number>.<suffix>`."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", study)
+    return f"{safe}.{number}.{suffix}"
+
+
+def read_bytes(root: Path, stored: Stored) -> bytes:
+    """Read the bytes of one stored image; raises ImageError if the shard is absent or ends too early."""
+    try:
+        with (root / stored.shard).open("rb") as file:
+            file.seek(stored.offset)
+            return _whole(file.read(stored.length), root, stored)
+    except OSError as error:
+        raise ImageError(f"cannot read the shard {root / stored.shard}: {error.strerror}") from error
+
+
+class ImageStore:
+    """Reads images of one manifest folder at random.
+
+    Shards stay open between reads. An object may be pickled (the copy opens its own files) and survives a fork
+    (every read names its offset, no position is shared).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._open_files: dict[str, int] = {}
+        weakref.finalize(self, _close_all, self._open_files)
+
+    def __reduce__(self) -> tuple[type["ImageStore"], tuple[Path]]:
+        return ImageStore, (self.root,)
+
+    def read(self, image: ImageFile, *, reduced_to: int | None = None) -> UInt8[np.ndarray, "height width"]:
+        """Decode one image to 8-bit grey.
+
+        With `reduced_to` it may come at a half, a quarter or an eighth of its size (which is what makes JPEG
+        decoding cheap), as long as its short side stays at least `reduced_to` pixels.
+        Raises ImageError if the image was never stored, or if its bytes are missing or no image.
+        """
+        if image.stored is None:
+            raise ImageError(f"{image.path} is in no shard: prepare the data set again")
+        data = np.frombuffer(self._read(image.stored), dtype=np.uint8)
+        picture = cv2.imdecode(data, _flag(image, reduced_to))
+        if picture is None:
+            raise ImageError(f"the bytes of {image.path} in {self.root / image.stored.shard} are no image")
+        return np.asarray(picture, dtype=np.uint8)
+
+    def _read(self, stored: Stored) -> bytes:
+        try:
+            descriptor = self._open_files.get(stored.shard)
+            if descriptor is None:
+                descriptor = os.open(self.root / stored.shard, os.O_RDONLY)
+                self._open_files[stored.shard] = descriptor
+            data = os.pread(descriptor, stored.length, stored.offset)
+        except OSError as error:
+            raise ImageError(f"cannot read the shard {self.root / stored.shard}: {error.strerror}") from error
+        return _whole(data, self.root, stored)
+
+
+def _whole(data: bytes, root: Path, stored: Stored) -> bytes:
+    if len(data) < stored.length or not data:
+        raise ImageError(f"the shard {root / stored.shard} ends before the image at byte {stored.offset}")
+    return data
+
+
+def _flag(image: ImageFile, reduced_to: int | None) -> int:
+    """The decode mode with the largest reduction that keeps the short side."""
+    if reduced_to is not None and image.height is not None and image.width is not None:
+        for factor, flag in _REDUCED:
+            if min(image.height, image.width) // factor >= reduced_to:
+                return int(flag)
+    return int(cv2.IMREAD_GRAYSCALE)
+
+
+def _close_all(open_files: dict[str, int]) -> None:
+    for descriptor in open_files.values():
+        os.close(descriptor)
+    open_files.clear()

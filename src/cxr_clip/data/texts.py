@@ -1,0 +1,114 @@
+"""Which texts a study shows the model: the one place where report studies and label-only studies differ."""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from cxr_clip.data.prompts import PromptBank, write_prompt_report
+from cxr_clip.data.reports import REPORT_SECTIONS, shuffle_sentences
+from cxr_clip.errors import ReportError
+from cxr_clip.study import Study
+
+BACK_TRANSLATION = "_back_translation"
+_PROMPT_REPORTS_FOR_TOKENISER = 4
+
+
+def has_report(study: Study) -> bool:
+    """Whether a study has findings or impression text, so that its texts are its radiologist's words."""
+    return bool(_sections(study))
+
+
+def choose_texts(
+    study: Study,
+    rng: np.random.Generator,
+    *,
+    bank: PromptBank,
+    negatives: int | None,
+    count: int = 2,
+    shuffle: bool = True,
+) -> tuple[str, ...]:
+    """One or two texts of a study for one training step (paper section 3.1).
+
+    Two: findings then impression where both exist, each in random sentence order unless `shuffle` is off; of the only
+    section, the text as written and then its back-translation (section `<name>_back_translation`) or, without one,
+    its sentences in random order; of a study with labels only, two prompt reports drawn independently. One: either
+    section at random, in random sentence order unless `shuffle` is off, or one prompt report. `negatives` is the
+    largest number of negative findings in a prompt report, None for all.
+
+    Raises ReportError for a study with neither report nor labels.
+    """
+    _check_count(count)
+    sections = _sections(study)
+    if not sections:
+        return _prompt_reports(study, rng, bank=bank, negatives=negatives, count=count)
+    if count == 1:
+        sections = sections[rng.integers(len(sections)) :][:1]
+    elif len(sections) == 1:
+        return _twice(study, sections[0], rng)
+    texts = tuple(study.sections[section] for section in sections)
+    return tuple(shuffle_sentences(text, rng) for text in texts) if shuffle else texts
+
+
+def fixed_texts(study: Study, *, bank: PromptBank, negatives: int | None, count: int = 2) -> tuple[str, ...]:
+    """The texts of a study for validation and evaluation: the same ones on every call, machine and process.
+
+    Sections come as written, two of them as findings then impression; where one is asked for it is the longer of
+    them (paper section 4.2). Whatever is random (a section used twice, prompt reports) depends on the study id only.
+
+    Raises ReportError for a study with neither report nor labels.
+    """
+    _check_count(count)
+    rng = _generator(study.id)
+    sections = _sections(study)
+    if not sections:
+        return _prompt_reports(study, rng, bank=bank, negatives=negatives, count=count)
+    if count == 1:
+        return (max((study.sections[section] for section in sections), key=len),)
+    if len(sections) == 1:
+        return _twice(study, sections[0], rng)
+    return tuple(study.sections[section] for section in sections)
+
+
+def training_texts(study: Study, *, bank: PromptBank) -> Iterator[str]:
+    """The texts of a study that a tokeniser should learn from: its sections, or a few of its prompt reports."""
+    sections = _sections(study)
+    for section in sections:
+        yield study.sections[section]
+        if translation := study.sections.get(section + BACK_TRANSLATION):
+            yield translation
+    if not sections and study.findings:
+        rng = _generator(study.id)
+        for _ in range(_PROMPT_REPORTS_FOR_TOKENISER):
+            yield write_prompt_report(study.findings, bank, rng, negatives=None)
+
+
+def _sections(study: Study) -> tuple[str, ...]:
+    return tuple(section for section in REPORT_SECTIONS if study.sections.get(section))
+
+
+def _twice(study: Study, section: str, rng: np.random.Generator) -> tuple[str, str]:
+    """A section as written, and another wording or order of it."""
+    text = study.sections[section]
+    return text, study.sections.get(section + BACK_TRANSLATION) or shuffle_sentences(text, rng)
+
+
+def _prompt_reports(
+    study: Study, rng: np.random.Generator, *, bank: PromptBank, negatives: int | None, count: int
+) -> tuple[str, ...]:
+    if not study.findings:
+        raise ReportError(
+            f"Study {study.id!r} of {study.source} has neither findings or impression text nor labels, so there is "
+            "nothing to say of its images: leave it out of the manifest, or prepare it again with its labels."
+        )
+    return tuple(write_prompt_report(study.findings, bank, rng, negatives=negatives) for _ in range(count))
+
+
+def _generator(study_id: str) -> np.random.Generator:
+    """A generator that depends on the study only; `hash` would differ from process to process."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(study_id.encode()).digest()[:8], "little"))
+
+
+def _check_count(count: int) -> None:
+    if count not in (1, 2):
+        raise ValueError(f"a study gives 1 or 2 texts, not {count}")

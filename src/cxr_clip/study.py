@@ -1,0 +1,92 @@
+"""The records on disk: what a study is, whichever data set it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Certainty(StrEnum):
+    """What a source says of a finding; a finding that is not mentioned has no entry at all."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    UNCERTAIN = "uncertain"
+
+
+class Split(StrEnum):
+    """The part of a data set that a study belongs to."""
+
+    TRAIN = "train"
+    VALIDATE = "validate"
+    TEST = "test"
+
+
+class View(StrEnum):
+    """The projection of an image; `FRONTAL` where a source does not tell PA from AP."""
+
+    PA = "pa"
+    AP = "ap"
+    FRONTAL = "frontal"
+    LATERAL = "lateral"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_frontal(self) -> bool:
+        """Whether the beam ran front to back or back to front."""
+        return self in (View.PA, View.AP, View.FRONTAL)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where the bytes of an image lie: a tar shard below the manifest's folder, and the byte range."""
+
+    shard: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One image of a study.
+
+    `path` is relative to the raw folder of the source; `stored` is set once the image is in a shard.
+    `height` and `width` are those of the stored image, in pixels.
+    """
+
+    path: str
+    view: View = View.UNKNOWN
+    stored: Stored | None = None
+    height: int | None = None
+    width: int | None = None
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a finding lies in image number `image` of its study; sides are fractions of the image, 0 to 1."""
+
+    finding: str
+    image: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Study:
+    """One examination of one patient: its images and what is said about them.
+
+    `sections` maps "findings", "impression" and further section names to text; a section without text is absent.
+    `findings` maps canonical finding names (see data/findings.py) to a certainty; not mentioned is absent.
+    """
+
+    id: str
+    patient: str
+    source: str
+    split: Split
+    images: tuple[ImageFile, ...]
+    sections: Mapping[str, str] = field(default_factory=dict)
+    findings: Mapping[str, Certainty] = field(default_factory=dict)
+    boxes: tuple[Box, ...] = ()
+    age: float | None = None
+    sex: str | None = None

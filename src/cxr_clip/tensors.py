@@ -1,0 +1,56 @@
+"""The records in memory: what moves between loader, model and loss. B studies in a batch, D = embedding size.
+
+A batch has one or two images and one or two texts of each study, as tuples of length 1 or 2: two of each is the
+method, one of each is plain CLIP, and nothing downstream needs to know which (docs/decisions/0001).
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids of B texts padded to the longest of them; the mask is 1 on tokens and 0 on padding."""
+
+    ids: Int[Tensor, "batch length"]
+    mask: Int[Tensor, "batch length"]
+
+    def to(self, device: str) -> "Tokens":
+        """The same tokens on `device`."""
+        return Tokens(ids=self.ids.to(device), mask=self.mask.to(device))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees: images are grey, 8-bit, one channel; row i of everything is study i."""
+
+    images: tuple[UInt8[Tensor, "batch 1 height width"], ...]
+    texts: tuple[Tokens, ...]
+    study_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EmbeddedViews:
+    """The unit-length embeddings of a batch: one or two of the images, one or two of the texts."""
+
+    images: tuple[Float[Tensor, "batch dim"], ...]
+    texts: tuple[Float[Tensor, "batch dim"], ...]
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """The three contrastive terms before weighting; a term is absent where a batch has one image or one text only."""
+
+    image_text: Float[Tensor, ""]
+    image_image: Float[Tensor, ""] | None
+    text_text: Float[Tensor, ""] | None
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Unit-length embeddings of many things, row i belonging to ids[i]."""
+
+    values: Float[Tensor, "count dim"]
+    ids: tuple[str, ...]

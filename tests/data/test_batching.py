@@ -1,0 +1,163 @@
+"""The order of a whole training, and batches that are the same however many processes make them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxr_clip.data.batching import Collate, TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.data.dataset import Part, SampleKey, StudyDataset, StudySample, choose_images
+from cxr_clip.errors import ImageError, TrainingError
+from cxr_clip.study import ImageFile, Split, Study
+from cxr_clip.tensors import Batch, Tokens
+
+# Coverage warns in every forked process that what was imported before is not measured there.
+forks = pytest.mark.filterwarnings("ignore:Module cxr_clip was previously imported")
+
+
+def letters(texts: Sequence[str]) -> Tokens:
+    """A token for each letter, padded to the longest text."""
+    length = max(len(text) for text in texts)
+    ids = torch.tensor([[ord(letter) for letter in text.ljust(length, "\0")] for text in texts])
+    return Tokens(ids=ids, mask=(ids > 0).long())
+
+
+def read(image: ImageFile) -> np.ndarray:
+    if image.path == "broken":
+        raise ImageError("no image")
+    return np.full((6, 6), int(image.path), dtype=np.uint8)
+
+
+def words(study: Study, rng: np.random.Generator) -> tuple[str, ...]:
+    return study.id * int(rng.integers(1, 4)), study.id
+
+
+def noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return image + rng.integers(0, 9, image.shape, dtype=np.uint8)
+
+
+def dataset(count: int, *, broken: int | None = None) -> StudyDataset:
+    studies = [
+        Study(
+            id=f"s{number}",
+            patient="p",
+            source="made up",
+            split=Split.TRAIN,
+            images=(ImageFile(path="broken" if number == broken else str(number)),),
+        )
+        for number in range(count)
+    ]
+    part = Part(studies=studies, read_image=read, texts=words)
+    return StudyDataset([part], choose=choose_images, transform=noise, images=2, seed=5)
+
+
+def order(studies: int = 10, **changes: int) -> TrainingOrder:
+    return TrainingOrder(studies, **{"batch_size": 3, "seed": 0, "total_steps": 12, **changes})
+
+
+@given(st.integers(2, 40), st.integers(2, 12), st.integers(1, 5), st.integers(0, 9))
+def test_an_epoch_shows_every_study_once_but_for_the_last_short_batch(
+    studies: int, batch_size: int, epochs: int, seed: int
+) -> None:
+    batch_size = min(batch_size, studies)
+    steps = studies // batch_size
+    keys = list(TrainingOrder(studies, batch_size=batch_size, seed=seed, total_steps=steps * epochs))
+    assert [len(batch) for batch in keys] == [batch_size] * steps * epochs
+    for epoch in range(epochs):
+        epoch_keys = [key for batch in keys[epoch * steps : (epoch + 1) * steps] for key in batch]
+        assert {key.epoch for key in epoch_keys} == {epoch}
+        indices = {key.study for key in epoch_keys}
+        assert len(indices) == steps * batch_size
+        assert indices <= set(range(studies))
+
+
+def test_a_continued_order_is_the_rest_of_the_whole_one() -> None:
+    whole = list(order())
+    for start in range(13):
+        rest = order(start_step=start)
+        assert list(rest) == whole[start:]
+        assert len(rest) == len(whole) - start
+
+
+def test_epochs_and_seeds_are_shuffled_differently() -> None:
+    studies = [[key.study for key in batch] for batch in order()]
+    assert studies[:3] != studies[3:6]
+    assert studies != [[key.study for key in batch] for batch in order(seed=1)]
+
+
+def test_the_order_and_the_samples_share_no_generator() -> None:
+    # numpy pads a seed with zeros: (seed, epoch) is (seed, epoch, 0), the generator of study 0.
+    drawn = [np.random.default_rng((0, 1, index)).permutation(10)[:9].tolist() for index in range(10)]
+    epoch_1 = [key.study for batch in list(order())[3:6] for key in batch]
+    assert epoch_1 not in drawn
+
+
+def test_too_few_studies_are_refused_with_the_mend() -> None:
+    with pytest.raises(TrainingError, match=r"7 training studies .* batch of 8: set train\.batch_size=7"):
+        steps_per_epoch(7, 8)
+    with pytest.raises(TrainingError):
+        order(studies=2)
+
+
+def test_validation_takes_every_study_once_in_order() -> None:
+    keys = in_order(7, 3)
+    assert [len(batch) for batch in keys] == [3, 3, 1]
+    assert [key for batch in keys for key in batch] == [SampleKey(0, number) for number in range(7)]
+
+
+def test_a_batch_is_tokenised_in_one_call() -> None:
+    calls: list[list[str]] = []
+
+    def counted(texts: Sequence[str]) -> Tokens:
+        calls.append(list(texts))
+        return letters(texts)
+
+    square = np.arange(4, dtype=np.uint8).reshape(2, 2)
+    samples = [StudySample(images=(square, square + 9), texts=(f"a{n}", f"bbb{n}"), study_id=f"s{n}") for n in range(3)]
+    batch = Collate(counted)(samples)
+    assert calls == [["a0", "a1", "a2", "bbb0", "bbb1", "bbb2"]]
+    assert batch.study_ids == ("s0", "s1", "s2")
+    assert [images.shape for images in batch.images] == [(3, 1, 2, 2)] * 2
+    assert batch.images[1].dtype == torch.uint8
+    assert torch.equal(batch.images[1][2, 0], torch.from_numpy(square + 9))
+    assert [chr(letter) for letter in batch.texts[1].ids[2][batch.texts[1].mask[2].bool()]] == list("bbb2")
+
+
+def test_one_image_and_one_text_make_a_batch_of_one_each() -> None:
+    sample = StudySample(images=(np.zeros((2, 2), dtype=np.uint8),), texts=("a",), study_id="s")
+    batch = Collate(letters)([sample])
+    assert (len(batch.images), len(batch.texts)) == (1, 1)
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return (
+        one.study_ids == other.study_ids
+        and all(map(torch.equal, one.images, other.images))
+        and all(
+            torch.equal(a.ids, b.ids) and torch.equal(a.mask, b.mask)
+            for a, b in zip(one.texts, other.texts, strict=True)
+        )
+    )
+
+
+@forks
+def test_batches_do_not_depend_on_the_number_of_processes() -> None:
+    alone, together = (
+        list(batches(dataset(10), order(), Collate(letters), processes=processes, pin=False)) for processes in (0, 2)
+    )
+    assert len(alone) == 12
+    assert all(map(same, alone, together))
+
+
+@forks
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_mistake_comes_out_of_a_process_as_it_is(processes: int) -> None:
+    keys = [[SampleKey(0, 0)], [SampleKey(0, 1), SampleKey(0, 2)]]
+    made = batches(dataset(3, broken=2), keys, Collate(letters), processes=processes, pin=False)
+    assert next(made).study_ids == ("s0",)
+    with pytest.raises(ImageError) as caught:
+        next(made)
+    assert str(caught.value) == "study 's2' of made up: no image"

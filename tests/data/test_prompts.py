@@ -1,0 +1,301 @@
+"""Prompts are many distinct, well-formed sentences, and prompt reports say exactly what the labels say."""
+
+import json
+import re
+from collections import Counter
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxr_clip.data.articles import indefinite_article
+from cxr_clip.data.findings import FINDINGS, NO_FINDING
+from cxr_clip.data.prompt_grammar import expand
+from cxr_clip.data.prompts import load_prompt_bank, load_zero_shot_prompts, write_prompt_report
+from cxr_clip.data.reports import split_sentences
+from cxr_clip.errors import PromptError
+from cxr_clip.study import Certainty
+
+POSITIVE, NEGATIVE, UNCERTAIN = Certainty.POSITIVE, Certainty.NEGATIVE, Certainty.UNCERTAIN
+BANK = load_prompt_bank()
+EVERY_LIST = [(finding, certainty) for finding in FINDINGS for certainty in Certainty]
+LABELS = st.dictionaries(st.sampled_from(FINDINGS), st.sampled_from(list(Certainty)))
+
+
+def plain(text):
+    """A text without case, punctuation and articles: what two trivially equal texts share."""
+    return " ".join(word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in ("a", "an", "the"))
+
+
+@lru_cache(maxsize=1)
+def meanings():
+    """The findings and certainties that each sentence of the bank may stand for."""
+    found = {}
+    for key in BANK.groups:
+        for sentence in BANK.sentences(*key):
+            found.setdefault(sentence, set()).add(key)
+    return found
+
+
+def said(report):
+    """What a report says, sentence by sentence, read back from the bank."""
+    return [meanings()[sentence] for sentence in split_sentences(report)]
+
+
+class TestGrammar:
+    def test_slots_choices_and_optional_slots_multiply(self):
+        slots = {"side": ["left", "right"], "size": ["small"]}
+        assert expand("{size?} {side} {effusion|fluid}.", slots) == (
+            "Small left effusion.",
+            "Small left fluid.",
+            "Small right effusion.",
+            "Small right fluid.",
+            "Left effusion.",
+            "Left fluid.",
+            "Right effusion.",
+            "Right fluid.",
+        )
+
+    def test_phrases_may_hold_slots(self):
+        slots = {"side": ["left", "right"], "place": ["at the {side} base"]}
+        assert expand("Nodule {place}.", slots) == ("Nodule at the left base.", "Nodule at the right base.")
+
+    def test_an_empty_choice_leaves_no_trace(self):
+        assert expand("Mass {.|, large .}", {}) == ("Mass.", "Mass, large.")
+
+    def test_repeats_are_said_once(self):
+        assert expand("{a|a|A} mass", {}) == ("A mass",)
+
+    @pytest.mark.parametrize(
+        ("word", "article"),
+        [
+            *[(word, "a") for word in ("mass", "5", "1", "PICC", "CT", "unilateral", "European", "one")],
+            *[
+                (word, "an")
+                for word in ("effusion", "8", "11", "18", "NG", "ET", "ulcer", "A", "unusual", "uninflated")
+            ],
+        ],
+    )
+    def test_articles_follow_the_sound(self, word, article):
+        assert indefinite_article(word) == article
+        assert expand("there is a(n) " + word, {}) == (f"There is {article} {word}",)
+
+    @pytest.mark.parametrize(
+        ("template", "message"),
+        [
+            ("A {colour} mass", r"uses slot \{colour\}, which is not defined: .*loop, many"),
+            ("A {loop} mass", r"slot \{loop\} contains itself"),
+            ("A {many mass", "brace without its partner"),
+            ("A many} mass", "brace without its partner"),
+            ("{many}{many}{many}{many}", "more than 5,000 sentences"),
+        ],
+    )
+    def test_a_template_that_cannot_be_expanded_says_why(self, template, message):
+        with pytest.raises(PromptError, match=message):
+            expand(template, {"loop": ["x {loop}"], "many": [str(number) for number in range(10)]})
+
+
+class TestBank:
+    @pytest.mark.parametrize(("finding", "certainty"), EVERY_LIST)
+    def test_each_finding_has_dozens_of_distinct_sentences_of_each_kind(self, finding, certainty):
+        sentences = BANK.sentences(finding, certainty)
+        assert len(set(sentences)) == len(sentences) >= 36
+        assert len(BANK.groups[finding, certainty]) >= 6
+
+    def test_short_forms_are_there(self):
+        for finding in set(FINDINGS) - {NO_FINDING, "Support Devices", "Pleural Other", "Enlarged Cardiomediastinum"}:
+            assert f"{finding.capitalize()}." in BANK.sentences(finding, POSITIVE)
+            assert f"No {finding.lower()}." in BANK.sentences(finding, NEGATIVE)
+            assert f"Possible {finding.lower()}." in BANK.sentences(finding, UNCERTAIN)
+
+    def test_each_sentence_is_one_well_formed_sentence(self):
+        for sentence in BANK.all_sentences():
+            assert re.fullmatch(r"[A-Z][^{}|?()]*\.", sentence), sentence
+            assert not re.search(r"\s\s|\s[.,;]|[.,;]{2}|\b(\w+) \1\b|\ba [aeio]\w|\ban [^aeio8]", sentence), sentence
+            assert split_sentences(sentence) == [sentence]
+
+    def test_no_sentence_means_two_things(self):
+        """A sentence of one kind is not of another kind, whatever the finding, nor of another finding's kind."""
+        assert all(len({certainty for _, certainty in keys}) == 1 for keys in meanings().values())
+
+    def test_a_side_belongs_to_something_that_has_sides(self):
+        for finding in ("Cardiomegaly", "Edema", "Enlarged Cardiomediastinum", "Emphysema", "Hernia", NO_FINDING):
+            for certainty in Certainty:
+                for sentence in BANK.sentences(finding, certainty):
+                    assert not re.search(r"(left|right) (lower|upper|middle) lobe|lingula|(left|right) base", sentence)
+
+    def test_only_no_finding_says_that_all_is_well(self):
+        """A negative finding may stand beside any positive one, so it must not clear the lungs, heart or pleura."""
+        for finding in FINDINGS[1:]:
+            for sentence in BANK.sentences(finding, NEGATIVE):
+                assert not re.search(
+                    r"(lungs|apices|bases|spaces) are (clear\b(?! of)|normal)|fully expanded", sentence
+                )
+
+    def test_a_short_form_is_as_likely_as_a_long_template(self):
+        rng = np.random.default_rng(0)
+        drawn = Counter(BANK.draw("Cardiomegaly", POSITIVE, rng) for _ in range(2000))
+        assert drawn["Cardiomegaly."] > 2000 / len(BANK.groups["Cardiomegaly", POSITIVE]) / 2
+
+    def test_all_sentences_are_those_of_all_lists(self):
+        assert BANK.all_sentences() == {sentence for key in EVERY_LIST for sentence in BANK.sentences(*key)}
+
+    def test_every_shared_phrase_is_used(self):
+        text = files("cxr_clip").joinpath("resources", "prompts_train.yaml").read_text("utf-8")
+        slots = yaml.safe_load(text)["slots"]
+        assert all(f"{{{name}}}" in text or f"{{{name}?}}" in text for name in slots)
+
+
+class TestOwnFiles:
+    def write(self, tmp_path, content):
+        path = tmp_path / "own.yaml"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+        return path
+
+    def test_a_grammar_file_replaces_the_bank(self, tmp_path):
+        own = """
+        slots: {side: [left, right]}
+        findings:
+          Normal: {positive: [Fine.]}
+          Effusion: {slots: {side: [both]}, positive: ["Fluid on {side} sides."], negative: ["Dry."]}
+        """
+        bank = load_prompt_bank(self.write(tmp_path, own))
+        assert bank.all_sentences() == {"Fine.", "Fluid on both sides.", "Dry."}
+        assert bank.sentences("Pleural Effusion", POSITIVE) == ("Fluid on both sides.",)
+
+    def test_plain_lists_in_json_are_read(self, tmp_path):
+        own = {"No Finding": {"pos": ["Fine."], "neg": [], "unc": []}, "Edema": {"pos": ["Wet."], "unc": ["Wet?"]}}
+        bank = load_prompt_bank(self.write(tmp_path, own))
+        assert bank.sentences("Edema", UNCERTAIN) == ("Wet?",)
+
+    def test_a_list_that_is_missing_is_named_when_it_is_needed(self, tmp_path):
+        path = self.write(tmp_path, {"No Finding": {"pos": ["Fine."]}})
+        with pytest.raises(PromptError, match=rf"{path} has no negative sentences for 'Edema': add `negative`"):
+            load_prompt_bank(path).sentences("Edema", NEGATIVE)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ({"Edema": {"pos": ["Wet."]}}, "positive sentences for 'No Finding' are missing"),
+            ({"Edemma": {"pos": ["Wet."]}}, "own.yaml: There is no finding called 'Edemma': did you mean 'Edema'"),
+            ({"Edema": {"post": ["Wet."]}}, "own.yaml: Edema: unknown key 'post': did you mean 'pos'"),
+            ({"Edema": {"maybe": ["Wet."]}}, "unknown key 'maybe': use one of slots, positive, negative"),
+            ({"Edema": {"neg": ["Dry."]}}, "Edema: positive sentences are missing: add a list"),
+            ({"Edema": {"pos": "Wet."}}, "Edema: pos: expected a list with at least one sentence, found 'Wet.'"),
+            ({"Edema": {"pos": ["Wet.", False]}}, "Edema: pos: number 2 is False, not a sentence"),
+            ({"Edema": {"pos": ["Wet.", " "]}}, "number 2 is ' ', not a sentence: write it in quotes"),
+            ({"Edema": {"pos": ["{x} wet."]}}, r"Edema: pos: template '\{x\} wet.' uses slot"),
+            ({"Edema": {"pos": ["Wet."], "positive": ["Wet."]}}, "positive sentences are given twice"),
+            ({"Edema": ["Wet." * 20]}, r"Edema: expected `name: ...` entries, found \['Wet\..*\.\.\."),
+            ({"Edema": {"pos": ["W."]}, "Oedema": {"pos": ["W."]}}, "'Edema' and 'Oedema' are the same finding"),
+            ({"findings": {}, "slotz": {}}, "unknown key 'slotz': did you mean 'slots'"),
+            ({"findings": {"Edema": {"pos": ["W."], "slots": {"a b": ["c"]}}}}, "slot name 'a b' is not one word"),
+            ("[1, 2", "own.yaml is not valid YAML"),
+            ("- a", r"own.yaml: expected `name: ...` entries, found \['a'\]"),
+        ],
+    )
+    def test_a_malformed_file_is_refused_with_the_place_and_the_mend(self, tmp_path, content, message):
+        with pytest.raises(PromptError, match=message):
+            load_prompt_bank(self.write(tmp_path, content))
+
+    def test_a_file_that_is_not_there_is_refused(self, tmp_path):
+        with pytest.raises(PromptError, match=r"absent\.yaml cannot be read"):
+            load_prompt_bank(tmp_path / "absent.yaml")
+
+
+class TestReport:
+    @given(LABELS, st.none() | st.integers(0, 5), st.integers(0, 2**32))
+    def test_a_report_says_what_the_labels_say(self, labels, negatives, seed):
+        before = dict(labels)
+        report = write_prompt_report(labels, BANK, np.random.default_rng(seed), negatives=negatives)
+        assert labels == before
+        spoken = said(report)
+        others = {finding: certainty for finding, certainty in labels.items() if finding != NO_FINDING}
+        stated = {(finding, certainty) for finding, certainty in others.items() if certainty is not NEGATIVE}
+        absent = {(finding, certainty) for finding, certainty in others.items() if certainty is NEGATIVE}
+        if not stated or labels.get(NO_FINDING) is POSITIVE:
+            stated.add((NO_FINDING, labels.get(NO_FINDING, POSITIVE)))
+        for key in stated:
+            assert any(key in meaning for meaning in spoken)
+        for meaning in spoken:
+            assert meaning & (stated | absent)
+        assert len(spoken) == len(stated) + (len(absent) if negatives is None else min(negatives, len(absent)))
+
+    def test_nothing_said_is_no_finding(self):
+        report = write_prompt_report({}, BANK, np.random.default_rng(0), negatives=None)
+        assert report in BANK.sentences(NO_FINDING, POSITIVE)
+
+    def test_an_abnormal_study_without_a_finding_is_called_abnormal(self):
+        report = write_prompt_report({NO_FINDING: NEGATIVE}, BANK, np.random.default_rng(0), negatives=None)
+        assert report in BANK.sentences(NO_FINDING, NEGATIVE)
+
+    def test_two_draws_differ_usually_and_the_order_of_the_sentences_varies(self):
+        labels = {"Edema": POSITIVE, "Pneumothorax": NEGATIVE}
+        rng = np.random.default_rng(0)
+        reports = [write_prompt_report(labels, BANK, rng, negatives=3) for _ in range(200)]
+        assert len(set(reports)) > 190
+        first = [("Edema", POSITIVE) in said(report)[0] for report in reports[:40]]
+        assert 8 < sum(first) < 32
+
+    def test_each_negative_is_drawn_sometimes(self):
+        labels = dict.fromkeys(FINDINGS[1:], NEGATIVE)
+        rng = np.random.default_rng(0)
+        drawn = [
+            finding
+            for _ in range(20)
+            for m in said(write_prompt_report(labels, BANK, rng, negatives=3))
+            for finding, _ in m
+        ]
+        assert set(drawn) >= set(FINDINGS)
+
+    def test_the_order_of_the_labels_does_not_matter(self):
+        labels = {"Mass": POSITIVE, "Edema": UNCERTAIN, "Hernia": NEGATIVE, "Nodule": NEGATIVE}
+        reports = {
+            write_prompt_report(dict(items), BANK, np.random.default_rng(3), negatives=1)
+            for items in (labels.items(), reversed(labels.items()))
+        }
+        assert len(reports) == 1
+
+
+class TestZeroShot:
+    def test_standard_prompts_name_each_finding(self):
+        prompts = load_zero_shot_prompts()
+        assert set(prompts) == set(FINDINGS)
+        assert prompts["Cardiomegaly"].positive == ("Cardiomegaly",)
+        assert prompts["Cardiomegaly"].negative == ("No cardiomegaly",)
+        assert prompts["Cardiomegaly"].finding == "Cardiomegaly"
+
+    def test_paraphrases_are_not_in_the_training_bank(self):
+        prompts = load_zero_shot_prompts("paraphrase")
+        assert set(prompts) == set(FINDINGS)
+        known = {plain(sentence) for sentence in BANK.all_sentences()}
+        standard = load_zero_shot_prompts()
+        known |= {plain(text) for prompt in standard.values() for text in prompt.positive + prompt.negative}
+        texts = [text for prompt in prompts.values() for text in prompt.positive + prompt.negative]
+        assert [text for text in texts if plain(text) in known] == []
+        assert len({plain(text) for text in texts}) == len(texts)
+        assert all(len(prompt.positive) == len(prompt.negative) >= 3 for prompt in prompts.values())
+
+    def test_biovil_asks_for_pneumonia_in_its_published_words(self):
+        prompts = load_zero_shot_prompts("biovil")
+        assert prompts["Pneumonia"].positive == ("Findings suggesting pneumonia.",)
+        assert prompts["Pneumonia"].negative == ("No evidence of pneumonia",)
+
+    def test_an_unknown_style_is_answered_with_the_nearest(self):
+        with pytest.raises(PromptError, match="no prompt style 'standart': did you mean 'standard'"):
+            load_zero_shot_prompts("standart")
+
+    def test_an_own_file_is_read(self, tmp_path):
+        path = tmp_path / "own.yaml"
+        path.write_text("mine: {Effusion: {positive: [wet], negative: [dry]}}", "utf-8")
+        assert load_zero_shot_prompts("mine", path)["Pleural Effusion"].positive == ("wet",)
+
+    def test_a_prompt_without_its_opposite_is_refused(self, tmp_path):
+        path = tmp_path / "own.yaml"
+        path.write_text("mine: {Effusion: {positive: [wet]}}", "utf-8")
+        with pytest.raises(PromptError, match="mine: Effusion: negative: expected a list with at least one sentence"):
+            load_zero_shot_prompts("mine", path)

@@ -1,0 +1,145 @@
+"""A study shows its report where it has one and prompt reports where it has labels only."""
+
+import pickle
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from cxr_clip.data.prompts import load_prompt_bank
+from cxr_clip.data.reports import split_sentences
+from cxr_clip.data.texts import choose_texts, fixed_texts, has_report, training_texts
+from cxr_clip.errors import ReportError
+from cxr_clip.study import Certainty, Split, Study
+
+BANK = load_prompt_bank()
+FINDINGS = "Clear lungs. Normal heart. No effusion."
+IMPRESSION = "No acute disease. Unchanged."
+LABELS = {"Edema": Certainty.POSITIVE, "Mass": Certainty.NEGATIVE, "Hernia": Certainty.NEGATIVE}
+
+
+def study(*, labels=None, name="s1", **sections):
+    return Study(name, "p1", "test", Split.TRAIN, (), sections=sections, findings=labels or {})
+
+
+def choose(of, seed=0, **options):
+    return choose_texts(of, np.random.default_rng(seed), bank=BANK, negatives=None, **options)
+
+
+def fixed(of, **options):
+    return fixed_texts(of, bank=BANK, negatives=None, **options)
+
+
+def same_sentences(text, other):
+    return sorted(split_sentences(text)) == sorted(split_sentences(other))
+
+
+class TestTwoSections:
+    both = study(findings=FINDINGS, impression=IMPRESSION, labels=LABELS)
+
+    def test_the_two_texts_are_findings_and_impression(self):
+        for seed in range(20):
+            first, second = choose(self.both, seed)
+            assert same_sentences(first, FINDINGS)
+            assert same_sentences(second, IMPRESSION)
+
+    def test_sentences_come_in_every_order(self):
+        assert len({choose(self.both, seed)[0] for seed in range(80)}) == 6
+
+    def test_sentences_stay_in_order_where_shuffling_is_off(self):
+        assert {choose(self.both, seed, shuffle=False) for seed in range(20)} == {(FINDINGS, IMPRESSION)}
+
+    def test_one_text_is_either_section(self):
+        chosen = Counter(choose(self.both, seed, count=1, shuffle=False) for seed in range(100))
+        assert set(chosen) == {(FINDINGS,), (IMPRESSION,)}
+        assert min(chosen.values()) > 25
+
+    def test_fixed_texts_are_the_sections_as_written(self):
+        assert fixed(self.both) == (FINDINGS, IMPRESSION)
+
+    def test_one_fixed_text_is_the_longer_section(self):
+        assert fixed(self.both, count=1) == (FINDINGS,)
+        assert fixed(study(findings="Clear.", impression=IMPRESSION), count=1) == (IMPRESSION,)
+
+
+class TestOneSection:
+    @pytest.mark.parametrize("section", ["findings", "impression"])
+    @pytest.mark.parametrize("shuffle", [True, False])
+    def test_it_is_used_as_written_and_reordered(self, section, shuffle):
+        single = study(**{section: FINDINGS, "comparison": "None."})
+        texts = [choose(single, seed, shuffle=shuffle) for seed in range(80)]
+        assert {first for first, _ in texts} == {FINDINGS}
+        assert len({second for _, second in texts}) == 6
+        assert all(same_sentences(second, FINDINGS) for _, second in texts)
+
+    def test_a_back_translation_is_preferred_as_the_second_text(self):
+        single = study(findings=FINDINGS, findings_back_translation="The lungs are free.")
+        assert choose(single) == fixed(single) == (FINDINGS, "The lungs are free.")
+
+    def test_fixed_texts_use_it_twice(self):
+        first, second = fixed(study(findings=FINDINGS))
+        assert first == FINDINGS
+        assert same_sentences(second, FINDINGS)
+
+
+class TestLabelsOnly:
+    labelled = study(labels=LABELS)
+
+    def test_the_two_texts_are_drawn_independently(self):
+        texts = [choose(self.labelled, seed) for seed in range(50)]
+        assert sum(first != second for first, second in texts) > 45
+        assert all(len(split_sentences(text)) == 3 for pair in texts for text in pair)
+
+    def test_negatives_are_limited(self):
+        (text,) = choose_texts(self.labelled, np.random.default_rng(0), bank=BANK, negatives=1, count=1)
+        assert len(split_sentences(text)) == 2
+
+    def test_a_study_with_nothing_to_say_is_refused(self):
+        for texts in (choose, fixed):
+            with pytest.raises(ReportError, match="'s1' of test has neither findings or impression text nor labels"):
+                texts(study(comparison="None."))
+
+    def test_fixed_texts_depend_on_the_study_only(self):
+        assert fixed(self.labelled) == fixed(study(labels=LABELS))
+        assert fixed(self.labelled) != fixed(study(labels=LABELS, name="s2"))
+
+    def test_fixed_texts_are_the_same_in_another_process(self):
+        program = (
+            "import sys, pickle\nfrom cxr_clip.data.prompts import load_prompt_bank\n"
+            "from cxr_clip.data.texts import fixed_texts\n"
+            "study = pickle.loads(sys.stdin.buffer.read())\n"
+            "sys.stdout.write('|'.join(fixed_texts(study, bank=load_prompt_bank(), negatives=None, count=2)))\n"
+            "assert not {'torch', 'transformers'} & set(sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], input=pickle.dumps(self.labelled), capture_output=True, check=True
+        )
+        assert tuple(done.stdout.decode().split("|")) == fixed(self.labelled)
+
+
+def test_a_report_is_findings_or_impression():
+    assert has_report(study(findings=FINDINGS))
+    assert has_report(study(impression=IMPRESSION))
+    assert not has_report(study(comparison="None.", labels=LABELS))
+
+
+def test_training_texts_are_what_the_model_will_read():
+    both = study(findings=FINDINGS, impression=IMPRESSION, findings_back_translation="Free lungs.", comparison="None.")
+    assert list(training_texts(both, bank=BANK)) == [FINDINGS, "Free lungs.", IMPRESSION]
+    reports = list(training_texts(study(labels=LABELS), bank=BANK))
+    assert reports == list(training_texts(study(labels=LABELS), bank=BANK))
+    assert len(set(reports)) > 1
+    assert list(training_texts(study(), bank=BANK)) == []
+
+
+def test_a_study_has_one_or_two_texts():
+    with pytest.raises(ValueError, match="1 or 2 texts, not 3"):
+        choose(study(findings=FINDINGS), count=3)
+    with pytest.raises(ValueError, match="1 or 2 texts, not 0"):
+        fixed(study(findings=FINDINGS), count=0)
+
+
+def test_a_bank_travels_to_other_processes():
+    assert pickle.loads(pickle.dumps(BANK)) == BANK

@@ -1,0 +1,1 @@
+"""One module per public data set: raw folder to studies."""

@@ -1,0 +1,197 @@
+"""ChestX-ray14 (NIH): 112,120 PNG images with 14 labels, official lists, some boxes; partial downloads are welcome.
+
+A study is one image (a patient's follow-up), its id the file's stem, "00000001_000". Validation studies are those of
+20 % of the patients in train_val_list.txt, chosen by a hash of the patient's number. X. Wang et al., CVPR 2017,
+https://nihcc.app.box.com/v/ChestXray-NIHCC
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cxr_clip.data.findings import CHESTXRAY14, NO_FINDING, canonical
+from cxr_clip.errors import PromptError, SourceError
+from cxr_clip.prepare.files import RawFiles, list_files, read_columns, read_csv
+from cxr_clip.prepare.pipeline import run_pipeline
+from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
+from cxr_clip.prepare.splits import fraction
+from cxr_clip.study import Box, Certainty, ImageFile, Split, Study, View
+
+NAME = "chestxray14"
+VALIDATION = 0.2
+_TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
+_COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
+# Boxes are in pixels of the images as distributed, which are all 1024 x 1024.
+_BOX_FRAME = 1024.0
+_OLDEST = 120.0
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A row of Data_Entry, as text."""
+
+    image: str
+    labels: str
+    patient: str
+    age: str
+    sex: str
+    view: str
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What is known of images by their stem: split lists, boxes, files."""
+
+    train: frozenset[str]
+    test: frozenset[str]
+    boxes: Mapping[str, tuple[Box, ...]]
+    files: Mapping[str, str]
+
+
+def prepare_chestxray14(
+    raw: Path, out: Path, options: PrepareOptions, *, progress: Progress | None = None
+) -> PrepareSummary:
+    """Prepare a ChestX-ray14 folder; see `read_chestxray14`. Raises SourceError if the layout is another."""
+    return run_pipeline(read_chestxray14(raw), out, options, progress=progress)
+
+
+def read_chestxray14(raw: Path) -> RawSource:
+    """Read the tables of a ChestX-ray14 folder and find the listed images that are there; none is decoded.
+
+    Listed images that are absent are counted in the summary, named in absent.txt and noted in rejected.jsonl with one
+    line. Every label of the 14 that an image does not have is an explicit negative. Ages above 120 are unknown.
+    Raises SourceError if a list is missing or no listed image is there.
+    """
+    files = list_files(raw)
+    entries = [_Entry(*row) for row in read_columns(files.require(*_TABLES, what="the labels of all images"), _COLUMNS)]
+    images, doubles = _images(files)
+    tables = _Tables(
+        train=_read_list(files.require("train_val_list.txt", what="the official training images")),
+        test=_read_list(files.require("test_list.txt", what="the official test images")),
+        boxes=_read_boxes(files.named("BBox_List_2017.csv")),
+        files=images,
+    )
+    return _source(files, entries, tables, doubles=doubles)
+
+
+def _source(files: RawFiles, entries: list[_Entry], tables: _Tables, *, doubles: int) -> RawSource:
+    absent = tuple(entry.image for entry in entries if _stem(entry.image) not in tables.files)
+    present = [entry for entry in entries if _stem(entry.image) in tables.files]
+    if not present:
+        raise SourceError(
+            f"{files.root} has none of the {len(entries):,} listed images in it or below it (looked for "
+            "<Image Index> as .png, .jpg or .jpeg): unpack images_001.tar.gz and the others there"
+        )
+    drafts = list(_drafts(present, tables))
+    listed = {_stem(entry.image) for entry in entries}
+    orphans = (path for stem, path in tables.files.items() if stem not in listed)
+    drafts.extend(Rejection("image", path, None, "the table of labels does not list this image") for path in orphans)
+    if absent:
+        reason = f"{len(absent):,} of {len(entries):,} listed images are not in the raw folder; absent.txt names them"
+        drafts.insert(0, Rejection("image", "absent.txt", None, reason))
+    odd_ages = sum(_years(entry.age) is None for entry in present)
+    remarks = {
+        "ages that are missing or above 120, set to unknown": odd_ages,
+        "files of the same image, unused": doubles,
+    }
+    return RawSource(
+        name=NAME,
+        raw=files.root,
+        drafts=drafts,
+        total=len(drafts),
+        absent=absent,
+        remarks={text: count for text, count in remarks.items() if count},
+    )
+
+
+def _drafts(entries: list[_Entry], tables: _Tables) -> Iterator[Study | Rejection]:
+    seen: set[str] = set()
+    for entry in entries:
+        stem = _stem(entry.image)
+        if stem in seen:
+            yield Rejection("study", tables.files[stem], stem, "the table of labels lists this image twice")
+            continue
+        seen.add(stem)
+        yield _draft(entry, stem, tables)
+
+
+def _draft(entry: _Entry, stem: str, tables: _Tables) -> Study | Rejection:
+    split = _split(entry.patient, stem, tables)
+    if split is None:
+        reason = "neither train_val_list.txt nor test_list.txt names this image"
+        return Rejection("study", tables.files[stem], stem, reason)
+    try:
+        findings = _findings(entry.labels)
+    except PromptError as error:
+        return Rejection("study", tables.files[stem], stem, str(error))
+    view = {"PA": View.PA, "AP": View.AP}.get(entry.view.upper(), View.UNKNOWN)
+    return Study(
+        id=stem,
+        patient=entry.patient,
+        source=NAME,
+        split=split,
+        images=(ImageFile(tables.files[stem], view),),
+        findings=findings,
+        boxes=tables.boxes.get(stem, ()),
+        age=_years(entry.age),
+        sex=entry.sex.upper() or None,
+    )
+
+
+def _split(patient: str, stem: str, tables: _Tables) -> Split | None:
+    if stem in tables.test:
+        return Split.TEST
+    if stem not in tables.train:
+        return None
+    return Split.VALIDATE if fraction(f"chestxray14 {patient}") < VALIDATION else Split.TRAIN
+
+
+def _findings(labels: str) -> dict[str, Certainty]:
+    """The certainty of all 14 findings and of No Finding. Raises PromptError for an unknown label."""
+    positive = {canonical(label) for label in labels.split("|") if label}
+    names = (NO_FINDING, *CHESTXRAY14)
+    return {name: Certainty.POSITIVE if name in positive else Certainty.NEGATIVE for name in names}
+
+
+def _years(text: str) -> float | None:
+    """Years from "57", "057Y", "011M" or "003D"; None if absurd."""
+    match = re.fullmatch(r"(\d+)([YMD]?)", text.upper())
+    if match is None:
+        return None
+    years = int(match[1]) / {"": 1, "Y": 1, "M": 12, "D": 365.25}[match[2]]
+    return years if years <= _OLDEST else None
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem
+
+
+def _images(files: RawFiles) -> tuple[dict[str, str], int]:
+    """The image files by stem, .png before .jpg, and how many further files of the same images there are."""
+    images: dict[str, str] = {}
+    doubles = 0
+    for path in files.with_suffix(".png", ".jpg", ".jpeg"):
+        doubles += path.stem in images
+        images.setdefault(path.stem, path.as_posix())
+    return images, doubles
+
+
+def _read_list(file: Path) -> frozenset[str]:
+    return frozenset(_stem(line.strip()) for line in file.read_text("utf-8").splitlines() if line.strip())
+
+
+def _read_boxes(file: Path | None) -> dict[str, tuple[Box, ...]]:
+    """Boxes by stem; the columns are image, finding, left, top, width, height, whatever the broken header says."""
+    if file is None:
+        return {}
+    boxes: defaultdict[str, list[Box]] = defaultdict(list)
+    for line, row in enumerate(read_csv(file)[1], start=2):
+        try:
+            left, top, width, height = (float(value) / _BOX_FRAME for value in row[2:6])
+            box = Box(canonical(row[1]), 0, left, top, min(left + width, 1.0), min(top + height, 1.0))
+        except (ValueError, IndexError, PromptError) as error:
+            raise SourceError(f"{file} line {line} is no box ({error}): download the file again") from error
+        boxes[_stem(row[0])].append(box)
+    return {stem: tuple(found) for stem, found in boxes.items()}

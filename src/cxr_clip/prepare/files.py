@@ -1,0 +1,87 @@
+"""Find and read what lies in a raw folder, however deep the archives were unpacked."""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cxr_clip.errors import SourceError
+
+
+@dataclass(frozen=True)
+class RawFiles:
+    """All files below a raw folder, by their paths relative to it, in a fixed order; hidden ones are left out."""
+
+    root: Path
+    paths: tuple[PurePosixPath, ...]
+
+    def named(self, *names: str) -> Path | None:
+        """The first of these file names that is there (the least deep one of each), or None."""
+        for name in names:
+            found = min((path for path in self.paths if path.name == name), key=lambda p: len(p.parts), default=None)
+            if found is not None:
+                return self.root / found
+        return None
+
+    def require(self, *names: str, what: str) -> Path:
+        """Like `named`; raises SourceError if none of the files is there."""
+        found = self.named(*names)
+        if found is None:
+            raise SourceError(
+                f"{self.root} has no {' or '.join(names)} ({what}) in it or below it: put the file there, "
+                "or name the folder that holds it"
+            )
+        return found
+
+    def with_suffix(self, *suffixes: str) -> Iterator[PurePosixPath]:
+        """The files whose name ends so (in any case), those of the first suffix first."""
+        for suffix in suffixes:
+            yield from (path for path in self.paths if path.suffix.lower() == suffix)
+
+
+def list_files(root: Path) -> RawFiles:
+    """Walk a raw folder once, through links too. Raises SourceError if there is no such folder."""
+    if not root.is_dir():
+        raise SourceError(f"there is no folder {root}: name the folder that the download was unpacked into")
+    found: list[PurePosixPath] = []
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        here = PurePosixPath(Path(folder).relative_to(root).as_posix())
+        found.extend(here / name for name in names if not name.startswith("."))
+    return RawFiles(root, tuple(sorted(found)))
+
+
+def read_columns(file: Path, columns: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """The values of the named columns of a CSV file, row by row, stripped.
+
+    Raises SourceError if the file is absent, is no text, or lacks a column.
+    """
+    wanted = tuple(columns)
+    header, rows = read_csv(file)
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise SourceError(f"{file} has no column {', '.join(missing)}; its columns are {', '.join(header)}")
+    places = [header.index(name) for name in wanted]
+    for number, row in enumerate(rows, start=2):
+        if len(row) <= max(places):
+            raise SourceError(f"{file} line {number} has {len(row)} values, fewer than its header: download it again")
+        yield tuple(row[place] for place in places)
+
+
+def read_csv(file: Path) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a CSV file, stripped, empty rows left out. Raises SourceError."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [[value.strip() for value in row] for row in csv.reader(stream) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{file} cannot be read as CSV: {error}") from error
+    if not rows:
+        raise SourceError(f"{file} is empty: download it again")
+    return rows[0], rows[1:]

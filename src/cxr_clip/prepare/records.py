@@ -1,0 +1,79 @@
+"""What preparation passes around: its options, what it leaves out and why, and its summary."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cxr_clip.errors import SourceError
+from cxr_clip.study import Study
+
+# Called with the number of studies that are done and the number of all studies.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """How to prepare a data set.
+
+    `short_side` bounds the stored images, in pixels; images are never enlarged. `processes` decode at the same time
+    (1: no process is started). `limit` takes the first so many studies only. A shard holds `studies_per_shard`
+    studies, and is the unit in which a stopped run continues.
+    """
+
+    short_side: int = 512
+    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    limit: int | None = None
+    studies_per_shard: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("short_side", "processes", "limit", "studies_per_shard"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SourceError(f"{name} is {value}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Something that was left out: its kind ("image", "report" or "study"), its file, its study, and why."""
+
+    kind: str
+    path: str | None
+    study: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class RawSource:
+    """A raw data set as read from its text files: drafts of studies, whose images are not decoded yet.
+
+    `drafts` come in a fixed order; a draft's image paths are relative to `raw`. `absent` are the images that the data
+    set lists and the folder lacks; `remarks` count further things that a person should know.
+    """
+
+    name: str
+    raw: Path
+    drafts: Iterable[Study | Rejection]
+    total: int
+    absent: tuple[str, ...] = ()
+    remarks: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PrepareSummary:
+    """What a prepared folder holds and what was left out.
+
+    `rejected` counts by "kind: reason"; the single cases are in rejected.jsonl. `absent_images` are listed by the data
+    set but not in the raw folder; absent.txt names them. `seconds` is the time of this run alone, and
+    `nothing_to_do` tells that an earlier run had done all.
+    """
+
+    source: str
+    studies: int
+    images: int
+    splits: Mapping[str, int]
+    rejected: Mapping[str, int]
+    absent_images: int
+    remarks: Mapping[str, int]
+    seconds: float
+    nothing_to_do: bool = False

@@ -1,0 +1,171 @@
+"""Open-I folders in all their editions become studies; what cannot be used is recorded."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cxr_clip.data.manifest import read_manifest
+from cxr_clip.data.store import read_bytes
+from cxr_clip.errors import SourceError
+from cxr_clip.prepare.openi import image_key, prepare_openi, read_openi
+from cxr_clip.prepare.pipeline import PrepareOptions, Rejection, run_pipeline
+from cxr_clip.study import Certainty, Split, Study, View
+
+OPTIONS = PrepareOptions(short_side=24, processes=1)
+
+
+def studies(out: Path) -> dict[str, Study]:
+    return {study.id: study for study in read_manifest(out)}
+
+
+def reasons(out: Path) -> list[tuple[str, str | None, str]]:
+    with (out / "rejected.jsonl").open() as stream:
+        rows = [json.loads(line) for line in stream]
+    return [(row["kind"], row["study"] or row["path"], row["reason"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CXR1_1_IM-0001-3001", "CXR1_1_IM-0001-3001.png", "1_IM-0001-3001.dcm.png", "CXR1_1_IM-0001-3001.dcm",
+        "1_IM-0001-3001.JPG",
+    ],
+)  # fmt: skip
+def test_all_editions_name_an_image_alike(name: str) -> None:
+    assert image_key(name) == "1_IM-0001-3001"
+
+
+def test_an_id_without_a_second_number_keeps_its_own() -> None:
+    assert image_key("CXR1000_IM-0003-1001") == image_key("1000_IM-0003-1001.dcm.png") == "1000_IM-0003-1001"
+    assert image_key("CXR10_1_IM-0003-1001") == "CXR10_1_IM-0003-1001"
+
+
+def test_a_plain_folder_has_unknown_views_mesh_findings_and_a_hash_split(openi: Path, tmp_path: Path) -> None:
+    summary = prepare_openi(openi, tmp_path / "out", OPTIONS)
+    assert summary.rejected == {}
+    study = studies(tmp_path / "out")["CXR3"]
+    assert (study.patient, study.source) == ("CXR3", "openi")
+    assert [image.view for image in study.images] == [View.UNKNOWN] * 2
+    assert study.sections["findings"] == "Heart normal. Note 3."
+    assert study.sections["impression"] == "Normal chest."
+    assert study.findings["No Finding"] is Certainty.POSITIVE
+    assert study.findings["Edema"] is Certainty.NEGATIVE
+
+
+def test_equal_reports_come_to_one_split(openi: Path, tmp_path: Path, write_report) -> None:
+    for number in range(1, 13):
+        text = "No change." if number % 2 else "  no  CHANGE."
+        write_report(openi, number, images=[f"CXR{number}_1_IM-0001-3001"], findings=text)
+    prepare_openi(openi, tmp_path / "out", OPTIONS)
+    assert len({study.split for study in studies(tmp_path / "out").values()}) == 1
+
+
+def test_tables_in_the_folder_or_given_are_used(openi: Path, tmp_path: Path) -> None:
+    rows = [f"{n},CXR{n}_1_IM-0001-{v}001,{name}" for n in range(1, 13) for v, name in ((3, "Lateral"), (4, "Frontal"))]
+    (openi / "projections.csv").write_text("uid,image_id,projection\n" + "\n".join(rows))
+    (openi / "split.csv").write_text("uid,split\n" + "\n".join(f"{n},test" for n in range(1, 12)))
+    (openi / "labels_nih14.csv").write_text("uid,Effusion,normal\n1,1,0\n2,0,1\n")
+    prepare_openi(openi, tmp_path / "out", OPTIONS)
+    found = studies(tmp_path / "out")
+    assert [image.view for image in found["CXR1"].images] == [View.LATERAL, View.FRONTAL]
+    assert found["CXR1"].findings == {"Pleural Effusion": Certainty.POSITIVE, "No Finding": Certainty.NEGATIVE}
+    assert found["CXR3"].findings == {}
+    assert {study.split for study in found.values()} == {Split.TEST}
+    assert reasons(tmp_path / "out") == [("study", "CXR12", "the table of splits does not name it")]
+    for name in ("projections", "split", "labels_nih14"):
+        (openi / f"{name}.csv").rename(tmp_path / f"my_{name}.csv")
+    given = {"splits": tmp_path / "my_split.csv", "labels": tmp_path / "my_labels_nih14.csv"}
+    prepare_openi(openi, tmp_path / "given", OPTIONS, projections=tmp_path / "my_projections.csv", **given)
+    assert studies(tmp_path / "given") == found
+
+
+def test_the_kaggle_and_dicom_editions_of_the_names_are_found(openi: Path, tmp_path: Path, write_picture) -> None:
+    shutil.rmtree(openi / "images")
+    for number in range(1, 13):
+        write_picture(openi / "images_normalized" / f"{number}_IM-0001-4001.dcm.png")
+    rows = [f"{number},{number}_IM-0001-4001.dcm.png,Frontal" for number in range(1, 13)]
+    (openi / "indiana_projections.csv").write_text("uid,filename,projection\n" + "\n".join(rows))
+    for number in range(1, 13):
+        report = openi / "ecgen-radiology" / f"{number}.xml"
+        report.write_text(report.read_text().replace(f"CXR{number}_1_IM", f"CXR{number}_{number}_IM"))
+    summary = prepare_openi(openi, tmp_path / "out", OPTIONS)
+    assert (summary.studies, summary.images, summary.absent_images) == (12, 12, 12)
+    assert {image.view for study in studies(tmp_path / "out").values() for image in study.images} == {View.FRONTAL}
+
+
+def test_archives_may_be_unpacked_into_folders_of_their_own(openi: Path, tmp_path: Path) -> None:
+    nested = tmp_path / "nested"
+    for part in ("ecgen-radiology", "images"):
+        shutil.copytree(openi / part, nested / f"archive_of_{part}" / "inner" / part)
+    assert prepare_openi(nested, tmp_path / "out", OPTIONS).studies == 12
+
+
+def test_a_png_is_preferred_to_other_files_of_the_same_image(openi: Path, tmp_path: Path, write_picture) -> None:
+    write_picture(openi / "also" / "CXR1_1_IM-0001-3001.jpg")
+    (openi / "also" / "CXR1_1_IM-0001-3001.dcm").touch()
+    prepare_openi(openi, tmp_path / "out", OPTIONS)
+    assert studies(tmp_path / "out")["CXR1"].images[0].path == "images/CXR1_1_IM-0001-3001.png"
+
+
+def test_what_cannot_be_used_is_recorded_with_its_reason(openi: Path, tmp_path: Path, write_report) -> None:
+    image = "CXR{0}_1_IM-0001-3001".format
+    write_report(openi, 1, images=[image(1)], findings="XXXX.")
+    write_report(openi, 2, images=[image(2)], findings="", terms=["No Indexing"])
+    write_report(openi, 3, images=[])
+    write_report(openi, 4, images=["CXR4_1_IM-9999"])
+    (openi / "ecgen-radiology" / "5.xml").write_text('<!DOCTYPE a [<!ENTITY x "y">]><eCitation/>')
+    shutil.copytree(
+        openi / "ecgen-radiology", openi / "copy" / "ecgen-radiology", ignore=lambda _, names: set(names) - {"6.xml"}
+    )
+    summary = prepare_openi(openi, tmp_path / "out", OPTIONS)
+    found = studies(tmp_path / "out")
+    assert set(found) == {"CXR1", *(f"CXR{number}" for number in range(6, 13))}
+    assert "findings" not in found["CXR1"].sections
+    named = [
+        (kind, which, why) for kind, which, why in reasons(tmp_path / "out") if why != "no report names this image"
+    ]
+    assert sorted(named) == [
+        ("image", "CXR4", "the report names this image, the raw folder lacks it"),
+        ("report", "CXR1", "neither findings nor impression; kept for its labels"),
+        ("report", "CXR2", "neither findings nor impression"),
+        ("report", "CXR3", "the report names no image"),
+        ("report", "CXR4", "none of the images that it names is there"),
+        ("report", "CXR6", "a report of the same id was read before"),
+        ("report", "ecgen-radiology/5.xml", "the XML declares a document type, which no Open-I report does"),
+    ]
+    assert summary.rejected["image: no report names this image"] == 8
+    assert summary.absent_images == 1
+    assert (tmp_path / "out" / "absent.txt").read_text() == "CXR4_1_IM-9999\n"
+
+
+def test_a_folder_of_another_layout_is_refused_with_the_mend(openi: Path, tmp_path: Path) -> None:
+    shutil.move(openi / "images", tmp_path / "images")
+    with pytest.raises(SourceError, match=r"no \.png, \.jpg or \.dcm image.*unpack NLMCXR_png.tgz"):
+        prepare_openi(openi, tmp_path / "out", OPTIONS)
+    with pytest.raises(SourceError, match=r"no ecgen-radiology/\*\.xml.*unpack NLMCXR_reports.tgz"):
+        prepare_openi(tmp_path / "images", tmp_path / "out", OPTIONS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_reports_itself_may_be_named_if_images_are_below(openi: Path, tmp_path: Path) -> None:
+    shutil.move(openi / "images", openi / "ecgen-radiology" / "images")
+    assert prepare_openi(openi / "ecgen-radiology", tmp_path / "out", OPTIONS).studies == 12
+
+
+@pytest.mark.shared
+def test_real_reports_and_images_give_the_documented_counts(shared_folder: Path, tmp_path: Path) -> None:
+    source = read_openi(shared_folder / "data" / "openi")
+    found = [draft for draft in source.drafts if isinstance(draft, Study)]
+    assert (len(found), sum(len(study.images) for study in found)) == (3193, 6196)
+    assert sum(draft.kind == "report" for draft in source.drafts if isinstance(draft, Rejection)) == 129
+    assert all(study.sections.get("findings") or study.sections.get("impression") for study in found)
+    assert {image.view for study in found for image in study.images} == {View.FRONTAL, View.LATERAL}
+    assert {study.split for study in found} == set(Split)
+    # The images are small grey JPEG files already: they are stored without a second compression.
+    run_pipeline(source, tmp_path / "out", PrepareOptions(processes=1, limit=20))
+    for study in read_manifest(tmp_path / "out"):
+        for image in study.images:
+            assert image.stored is not None
+            assert read_bytes(tmp_path / "out", image.stored) == (source.raw / image.path).read_bytes()

@@ -1,0 +1,32 @@
+"""Hash splits are steady and of the size they claim; tables of splits are read in common spellings."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cxr_clip.errors import SourceError
+from cxr_clip.prepare.splits import fraction, read_splits, split_by_hash
+from cxr_clip.study import Split
+
+
+def test_a_fraction_is_that_of_sha256() -> None:
+    # printf abc | sha256sum = ba7816bf8f01cfea...
+    assert fraction("abc") == 0xBA7816BF8F01CFEA / 2**64
+
+
+def test_a_hash_split_is_80_10_10() -> None:
+    counts = Counter(split_by_hash(f"patient {number}") for number in range(10_000))
+    assert abs(counts[Split.TRAIN] - 8000) < 160
+    assert abs(counts[Split.VALIDATE] - 1000) < 120
+    assert abs(counts[Split.TEST] - 1000) < 120
+
+
+def test_splits_are_read_in_common_spellings(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("uid,split\n1,Train\n2,val\n3,validate\n4,TEST\n")
+    assert read_splits(tmp_path / "s.csv") == {
+        "1": Split.TRAIN, "2": Split.VALIDATE, "3": Split.VALIDATE, "4": Split.TEST,
+    }  # fmt: skip
+    (tmp_path / "s.csv").write_text("uid,split\n1,train\n2,holdout\n")
+    with pytest.raises(SourceError, match="line 3 has the split 'holdout'; use train, validate or test"):
+        read_splits(tmp_path / "s.csv")

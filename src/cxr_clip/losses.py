@@ -1,0 +1,75 @@
+"""The contrastive losses between two images and two texts of each study: InfoNCE over every pair of views.
+
+For unit-length embeddings x, y of B studies and a scale s = 1/temperature, InfoNCE(x, y) is the mean of the two
+cross-entropies of s x yᵀ, by rows and by columns, against the diagonal. The image-text term (MVS) is its mean over
+all image x text pairs, ICL is InfoNCE of the two images and TCL InfoNCE of the two texts (CXR-CLIP, section 2.2;
+with one image and one text it is CLIP). Everything here is a function of its arguments: nothing knows of workers.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from cxr_clip.tensors import EmbeddedViews, LossTerms
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term counts in the total; the defaults are the paper's (λ_I = 1.0, λ_T = 0.5)."""
+
+    image_text: float = 1.0
+    image_image: float = 1.0
+    text_text: float = 0.5
+
+
+def info_nce(
+    x: Float[Tensor, "batch dim"],
+    y: Float[Tensor, "batch dim"],
+    scale: Float[Tensor, "*one"],
+    *,
+    label_smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """Return the symmetric InfoNCE loss of unit-length embeddings whose rows belong together.
+
+    `scale` is 1/temperature, of shape [] or [1]. Half-precision embeddings are taken to float32 first, also under
+    autocast: similarities times 100 do not survive eight bits of mantissa.
+    """
+    with torch.autocast(device_type=x.device.type, enabled=False):
+        similarities = scale * (_at_least_float32(x) @ _at_least_float32(y).T)
+        diagonal = torch.arange(len(x), device=x.device)
+        by_rows = functional.cross_entropy(similarities, diagonal, label_smoothing=label_smoothing)
+        by_columns = functional.cross_entropy(similarities.T, diagonal, label_smoothing=label_smoothing)
+        return (by_rows + by_columns) / 2
+
+
+def study_contrast(views: EmbeddedViews, scale: Float[Tensor, "*one"], *, label_smoothing: float = 0.0) -> LossTerms:
+    """Return the three terms of a batch: images with texts, images with images, texts with texts.
+
+    A term between two images (two texts) is absent where the batch has one. `label_smoothing` acts on the image-text
+    term only, as in the paper's published code; pass 0 when validating.
+    """
+    pairs = [
+        info_nce(image, text, scale, label_smoothing=label_smoothing) for image in views.images for text in views.texts
+    ]
+    return LossTerms(
+        image_text=torch.stack(pairs).mean(),
+        image_image=info_nce(*views.images, scale) if len(views.images) == 2 else None,
+        text_text=info_nce(*views.texts, scale) if len(views.texts) == 2 else None,
+    )
+
+
+def weighted_sum(terms: LossTerms, weights: LossWeights) -> Float[Tensor, ""]:
+    """Return the total loss; a term that is absent adds nothing."""
+    total = weights.image_text * terms.image_text
+    if terms.image_image is not None:
+        total = total + weights.image_image * terms.image_image
+    if terms.text_text is not None:
+        total = total + weights.text_text * terms.text_text
+    return total
+
+
+def _at_least_float32(x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

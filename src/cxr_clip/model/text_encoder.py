@@ -1,0 +1,132 @@
+"""Text encoder: tokens in, one feature a text out, on any Hugging Face text backbone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from cxr_clip.model.backbones import (
+    make_architecture,
+    pretrained_backbone,
+    random_backbone,
+    read_architecture,
+    stop_unreached,
+)
+from cxr_clip.tensors import Tokens
+
+TextPooling = Literal["eos", "cls", "mean"]
+
+# Where the pretrained weights behind a short name lie on the hub.
+PRETRAINED_TEXT_ENCODERS: Mapping[str, str] = MappingProxyType({"bio-clinical-bert": "emilyalsentzer/Bio_ClinicalBERT"})
+
+
+class TextEncoder(nn.Module):
+    """A text backbone with its pooling.
+
+    `backbone` takes `input_ids` and `attention_mask` and answers with `last_hidden_state`. Pooling: "eos" is the last
+    token of the text ([SEP]; the paper's choice), "cls" the first, "mean" that of all tokens of the text.
+    """
+
+    def __init__(self, backbone: nn.Module, *, feature_size: int, pooling: TextPooling) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.feature_size = feature_size
+        self.pooling = pooling
+
+    def forward(self, tokens: Tokens, *, buckets: int = 1) -> Float[Tensor, "batch features"]:
+        """Return the feature of each text, in the order given.
+
+        With `buckets` > 1 texts of like length are encoded together, in at most that many calls, where this saves
+        padding; the features are the same.
+        """
+        groups = length_groups(tokens.mask.sum(dim=1), buckets)
+        if len(groups) == 1:
+            return self._encode(tokens)
+        features = torch.cat([self._encode(trimmed(tokens, group)) for group in groups])
+        return features[torch.cat(groups).argsort()]
+
+    def _encode(self, tokens: Tokens) -> Float[Tensor, "batch features"]:
+        output = self.backbone(input_ids=tokens.ids, attention_mask=tokens.mask)
+        hidden: Tensor = output.last_hidden_state
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        if self.pooling == "eos":
+            return hidden[torch.arange(len(hidden), device=hidden.device), tokens.mask.sum(dim=1) - 1]
+        weights = tokens.mask.unsqueeze(2).to(torch.promote_types(hidden.dtype, torch.float32))
+        return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def length_groups(lengths: Int[Tensor, " batch"], buckets: int) -> list[Int[Tensor, " group"]]:
+    """Split the rows of a batch into groups of like length: row numbers, each group about equally many.
+
+    One group where splitting would save less than a tenth of the padded tokens: a call costs something too.
+    """
+    order = lengths.argsort(stable=True)
+    groups = list(order.chunk(min(buckets, len(order))))
+    padded = sum(int(lengths[group].max()) * len(group) for group in groups)
+    whole = int(lengths.max()) * len(lengths)
+    return groups if padded <= 0.9 * whole else [order]
+
+
+def trimmed(tokens: Tokens, rows: Int[Tensor, " group"]) -> Tokens:
+    """Return some rows, padded to the longest of them only."""
+    mask = tokens.mask[rows]
+    length = int(mask.sum(dim=1).max())
+    return Tokens(ids=tokens.ids[rows, :length], mask=mask[:, :length])
+
+
+def joined(parts: Sequence[Tokens]) -> Tokens:
+    """Return the texts of all parts as one batch, padded to a common length (zeros, hidden by the mask)."""
+    length = max(part.ids.shape[1] for part in parts)
+
+    def padded(values: Tensor) -> Tensor:
+        return nn.functional.pad(values, (0, length - values.shape[1]))
+
+    return Tokens(
+        ids=torch.cat([padded(part.ids) for part in parts]), mask=torch.cat([padded(part.mask) for part in parts])
+    )
+
+
+def text_encoder_from_folder(name_or_folder: str, *, pooling: TextPooling) -> TextEncoder:
+    """Return a pretrained encoder: a short name of `PRETRAINED_TEXT_ENCODERS`, a hub name, or a local folder.
+
+    Raises CheckpointError if nothing readable is there, or its weights do not fit; the message names them.
+    """
+    location = PRETRAINED_TEXT_ENCODERS.get(name_or_folder, name_or_folder)
+    return _encoder(pretrained_backbone(location, takes="input_ids", pooler=False), pooling)
+
+
+def text_encoder_from_architecture(architecture: Mapping[str, object], *, pooling: TextPooling) -> TextEncoder:
+    """Return an encoder with random weights (torch's global generator) from `model_type` and its settings.
+
+    Raises RecipeError if the architecture is unknown or impossible.
+    """
+    return _encoder(random_backbone(make_architecture(architecture), takes="input_ids", pooler=False), pooling)
+
+
+def text_encoder_from_config_folder(folder: Path, *, pooling: TextPooling) -> TextEncoder:
+    """Return an encoder of the architecture in a folder, with random weights: the real ones are loaded afterwards.
+
+    Raises CheckpointError if the folder has no readable config.json.
+    """
+    return _encoder(random_backbone(read_architecture(str(folder)), takes="input_ids", pooler=False), pooling)
+
+
+def write_text_config(encoder: TextEncoder, folder: Path) -> None:
+    """Write what `text_encoder_from_config_folder` reads: config.json."""
+    architecture: Any = encoder.backbone.config
+    architecture.save_pretrained(folder)
+
+
+def _encoder(backbone: nn.Module, pooling: TextPooling) -> TextEncoder:
+    encoder = TextEncoder(backbone, feature_size=0, pooling=pooling).eval()
+    # Two tokens tell the feature's size and which weights take part.
+    probe = torch.ones(1, 2, dtype=torch.int64)
+    feature = encoder(Tokens(ids=probe, mask=probe))
+    stop_unreached(backbone, feature)
+    encoder.feature_size = feature.shape[1]
+    return encoder.train()

@@ -1,0 +1,115 @@
+"""Text encoders: pooling, padding, length groups, and loading."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForPreTraining
+
+from cxr_clip.errors import CheckpointError, RecipeError
+from cxr_clip.model.text_encoder import (
+    joined,
+    length_groups,
+    text_encoder_from_architecture,
+    text_encoder_from_config_folder,
+    text_encoder_from_folder,
+    write_text_config,
+)
+from cxr_clip.tensors import Tokens
+
+LENGTHS = [3, 17, 5, 30, 4, 2, 16, 9]
+
+
+@pytest.fixture
+def encoder(architectures):
+    torch.manual_seed(0)
+    return text_encoder_from_architecture(architectures["bert"], pooling="eos").eval()
+
+
+@pytest.mark.parametrize("pooling", ["eos", "cls", "mean"])
+def test_each_text_has_the_feature_that_it_has_alone(encoder, padded_tokens, pooling) -> None:
+    encoder.pooling = pooling
+    tokens = padded_tokens(LENGTHS)
+    features = encoder(tokens)
+    for row, length in enumerate(LENGTHS):
+        ids = tokens.ids[row : row + 1, :length]
+        hidden = encoder.backbone(input_ids=ids).last_hidden_state[0]
+        expected = {"eos": hidden[-1], "cls": hidden[0], "mean": hidden.mean(dim=0)}[pooling]
+        torch.testing.assert_close(features[row], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["eos", "cls", "mean"])
+@pytest.mark.parametrize("buckets", [2, 3, 8, 20])
+def test_length_buckets_change_no_feature(encoder, padded_tokens, pooling, buckets) -> None:
+    encoder.pooling = pooling
+    tokens = padded_tokens(LENGTHS)
+    torch.testing.assert_close(encoder(tokens, buckets=buckets), encoder(tokens), rtol=1e-5, atol=1e-5)
+
+
+def test_texts_of_like_length_share_a_group() -> None:
+    groups = length_groups(torch.tensor([30, 2, 29, 3]), 2)
+    assert [sorted(group.tolist()) for group in groups] == [[1, 3], [0, 2]]
+
+
+def test_texts_are_not_split_where_it_saves_little() -> None:
+    assert len(length_groups(torch.tensor([20, 19, 20, 20]), 4)) == 1
+
+
+def test_joined_texts_keep_their_tokens(padded_tokens) -> None:
+    short, long = padded_tokens([2, 3]), padded_tokens([6], seed=1)
+    both = joined((short, long))
+    assert both.ids.shape == both.mask.shape == (3, 6)
+    assert both.mask.sum(dim=1).tolist() == [2, 3, 6]
+    assert torch.equal(both.ids[:2, :3], short.ids)
+    assert torch.equal(both.ids[2:], long.ids)
+
+
+def test_every_trained_parameter_gets_a_gradient(architectures, padded_tokens) -> None:
+    encoder = text_encoder_from_architecture(architectures["bert"], pooling="eos")
+    encoder(padded_tokens([4, 6])).sum().backward()
+    assert [name for name, p in encoder.named_parameters() if p.requires_grad and p.grad is None] == []
+    assert not [name for name, _ in encoder.named_parameters() if "pooler" in name]
+
+
+def test_a_language_model_in_a_folder_leaves_its_heads_aside(architectures, padded_tokens, tmp_path) -> None:
+    settings = {name: value for name, value in architectures["bert"].items() if name != "model_type"}
+    language_model = BertForPreTraining(BertConfig(**settings)).eval()
+    language_model.save_pretrained(tmp_path)
+    # Published BERT files of that age also hold the position numbers.
+    weights = {**load_file(tmp_path / "model.safetensors"), "bert.embeddings.position_ids": torch.arange(40)[None]}
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    tokens = padded_tokens([5, 5])
+    encoder = text_encoder_from_folder(str(tmp_path), pooling="cls").eval()
+    expected = language_model.bert(input_ids=tokens.ids).last_hidden_state[:, 0]
+    torch.testing.assert_close(encoder(tokens), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_written_configuration_rebuilds_the_same_encoder(encoder, padded_tokens, tmp_path) -> None:
+    write_text_config(encoder, tmp_path)
+    rebuilt = text_encoder_from_config_folder(tmp_path, pooling="eos").eval()
+    rebuilt.load_state_dict(encoder.state_dict())
+    tokens = padded_tokens(LENGTHS)
+    torch.testing.assert_close(rebuilt(tokens), encoder(tokens), rtol=0, atol=0)
+
+
+def test_what_cannot_be_fetched_says_how_to_mend_it() -> None:
+    with pytest.raises(CheckpointError, match=r"emilyalsentzer/Bio_ClinicalBERT.*give a local folder"):
+        text_encoder_from_folder("bio-clinical-bert", pooling="eos")
+
+
+def test_an_unknown_setting_is_a_mistake_of_the_recipe() -> None:
+    with pytest.raises(RecipeError, match="did you mean: hidden_size"):
+        text_encoder_from_architecture({"model_type": "bert", "hiden_size": 8}, pooling="eos")
+
+
+def test_an_image_backbone_is_no_text_encoder(architectures) -> None:
+    with pytest.raises(RecipeError, match="cannot take texts"):
+        text_encoder_from_architecture(architectures["resnet"], pooling="eos")
+
+
+def test_attention_is_the_fused_one(encoder) -> None:
+    assert encoder.backbone.config._attn_implementation == "sdpa"
+
+
+def test_one_text_of_one_token_is_enough(encoder) -> None:
+    one = torch.ones(1, 1, dtype=torch.int64)
+    assert encoder(Tokens(ids=one, mask=one), buckets=4).shape == (1, 16)

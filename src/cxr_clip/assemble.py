@@ -1,0 +1,184 @@
+"""From a recipe to objects: the only place where settings become models, data sets and loaders."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cxr_clip.data.batching import Collate
+from cxr_clip.data.dataset import Part, StudyDataset, choose_images, first_images
+from cxr_clip.data.manifest import Manifest, read_manifest
+from cxr_clip.data.prompts import PromptBank, load_prompt_bank
+from cxr_clip.data.store import ImageStore
+from cxr_clip.data.texts import choose_texts, fixed_texts, training_texts
+from cxr_clip.data.transforms import EvalTransform, TrainTransform
+from cxr_clip.errors import RecipeError, TrainingError
+from cxr_clip.model.dual_encoder import DualEncoder
+from cxr_clip.model.freezing import freeze
+from cxr_clip.model.image_encoder import ImageEncoder, image_encoder_from_architecture, image_encoder_from_folder
+from cxr_clip.model.text_encoder import TextEncoder, text_encoder_from_architecture, text_encoder_from_folder
+from cxr_clip.model.tokeniser import load_tokeniser, tokenise, train_tokeniser
+from cxr_clip.recipe import DataSettings, ImageEncoderSettings, ModelSettings, Recipe, SourceSettings
+from cxr_clip.study import ImageFile, Split, Study
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Source:
+    """One manifest of a recipe: its training and validation studies and how its label-only studies are worded."""
+
+    train: Manifest
+    validate: Manifest
+    store: ImageStore
+    negatives: int | None
+
+
+def open_sources(settings: DataSettings) -> tuple[Source, ...]:
+    """The manifests of a recipe; raises TrainingError where there is nothing to learn from."""
+    sources = tuple(_open_source(one) for one in settings.sources)
+    if not any(len(source.train) for source in sources):
+        raise TrainingError("no manifest of data.sources has a study in the split 'train'")
+    return sources
+
+
+def _open_source(settings: SourceSettings) -> Source:
+    manifest = read_manifest(settings.manifest)
+    return Source(
+        train=manifest.where(split=Split.TRAIN),
+        validate=manifest.where(split=Split.VALIDATE),
+        store=ImageStore(manifest.root),
+        negatives=settings.negatives,
+    )
+
+
+def make_model(recipe: Recipe, sources: tuple[Source, ...]) -> "tuple[DualEncoder, PreTrainedTokenizerBase]":
+    """A model at the start of its training, with its tokeniser; random weights depend on the recipe's seed."""
+    settings = recipe.model
+    tokeniser = _make_tokeniser(recipe, sources)
+    torch.manual_seed(recipe.train.seed)
+    model = DualEncoder(
+        _make_image_encoder(settings.image),
+        _make_text_encoder(settings, len(tokeniser)),
+        dim=settings.embedding_size,
+        temperature=settings.temperature,
+        buckets=settings.text.buckets,
+    )
+    return model, tokeniser
+
+
+def freeze_as_asked(model: DualEncoder, settings: ModelSettings) -> None:
+    """Stop the training of what a recipe freezes."""
+    freeze(model, settings.freeze)
+
+
+def _make_image_encoder(settings: ImageEncoderSettings) -> ImageEncoder:
+    if settings.pretrained is not None:
+        return image_encoder_from_folder(
+            settings.pretrained, pooling=settings.pooling, mean=settings.mean, std=settings.std
+        )
+    assert settings.architecture is not None
+    return image_encoder_from_architecture(
+        settings.architecture, pooling=settings.pooling, mean=settings.mean, std=settings.std
+    )
+
+
+def _make_text_encoder(settings: ModelSettings, vocabulary_size: int) -> TextEncoder:
+    text = settings.text
+    if text.pretrained is not None:
+        return text_encoder_from_folder(text.pretrained, pooling=text.pooling)
+    assert text.architecture is not None
+    if "vocab_size" in text.architecture:
+        raise RecipeError("model.text.architecture.vocab_size has no effect: the tokeniser decides it; leave it out")
+    architecture = {**text.architecture, "vocab_size": vocabulary_size}
+    return text_encoder_from_architecture(architecture, pooling=text.pooling)
+
+
+def _make_tokeniser(recipe: Recipe, sources: tuple[Source, ...]) -> "PreTrainedTokenizerBase":
+    text = recipe.model.text
+    if text.tokeniser is None:
+        assert text.pretrained is not None
+        return load_tokeniser(text.pretrained)
+    bank = load_prompt_bank(recipe.data.prompts)
+    return train_tokeniser(
+        _all_texts(sources, bank), vocabulary_size=text.tokeniser.vocabulary_size, lowercase=text.tokeniser.lowercase
+    )
+
+
+def _all_texts(sources: tuple[Source, ...], bank: PromptBank) -> Iterator[str]:
+    for source in sources:
+        for study in source.train:
+            yield from training_texts(study, bank=bank)
+
+
+def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, seed: int) -> StudyDataset:
+    """The training studies: images and texts drawn anew in every epoch."""
+    bank = load_prompt_bank(settings.prompts)
+    augment = settings.augment
+    transform = TrainTransform(
+        settings.image_size,
+        crop_scale=augment.crop_scale,
+        clahe_probability=augment.clahe_probability,
+        clahe_clip=augment.clahe_clip,
+        brightness=augment.brightness,
+        contrast=augment.contrast,
+    )
+    parts = [
+        Part(
+            studies=source.train,
+            read_image=partial(_read, source.store, settings.image_size),
+            texts=partial(choose_texts, bank=bank, negatives=source.negatives, count=settings.texts_per_study),
+        )
+        for source in sources
+    ]
+    return StudyDataset(parts, choose=choose_images, transform=transform, images=settings.images_per_study, seed=seed)
+
+
+def make_validation_set(settings: DataSettings, sources: tuple[Source, ...]) -> StudyDataset:
+    """The validation studies: always the same images and texts of each."""
+    bank = load_prompt_bank(settings.prompts)
+    parts = [
+        Part(
+            studies=source.validate,
+            read_image=partial(_read, source.store, settings.image_size),
+            texts=partial(_fixed, bank=bank, negatives=source.negatives, count=settings.texts_per_study),
+        )
+        for source in sources
+    ]
+    transform = partial(_without_chance, EvalTransform(settings.image_size))
+    return StudyDataset(parts, choose=first_images, transform=transform, images=settings.images_per_study, seed=0)
+
+
+def make_collate(recipe: Recipe, tokeniser: "PreTrainedTokenizerBase") -> Collate:
+    """How samples become a batch with this tokeniser."""
+    return Collate(partial(tokenise, tokeniser, max_length=recipe.data.max_tokens))
+
+
+def choose_device(asked: str) -> str:
+    """The device of a recipe; "auto" takes a GPU if there is one. Raises RecipeError for one that is not there."""
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=asked)
+    except (RuntimeError, AssertionError) as error:
+        raise RecipeError(f"train.device {asked!r} is not to be had here: set it to auto or cpu") from error
+    return asked
+
+
+def _read(store: ImageStore, size: int, image: ImageFile) -> NDArray[np.uint8]:
+    return store.read(image, reduced_to=size)
+
+
+def _fixed(
+    study: Study, _rng: np.random.Generator, *, bank: PromptBank, negatives: int | None, count: int
+) -> tuple[str, ...]:
+    return fixed_texts(study, bank=bank, negatives=negatives, count=count)
+
+
+def _without_chance(transform: EvalTransform, image: NDArray[np.uint8], _rng: np.random.Generator) -> NDArray[np.uint8]:
+    return transform(image)

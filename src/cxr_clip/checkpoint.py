@@ -1,0 +1,107 @@
+"""A run folder: what a trained model needs to be used again, by people and programs.
+
+recipe.yaml            every setting of the run; written last, so its presence means that the folder is a run
+image_encoder/         architecture and input statistics
+text_encoder/          architecture
+tokeniser/             vocabulary and rules
+weights.safetensors    the best weights so far
+resume.safetensors     the last state of the training, for its continuation
+metrics.jsonl          the log
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from cxr_clip.errors import CheckpointError
+from cxr_clip.model.dual_encoder import DualEncoder
+from cxr_clip.model.image_encoder import image_encoder_from_config_folder, write_image_config
+from cxr_clip.model.text_encoder import text_encoder_from_config_folder, write_text_config
+from cxr_clip.model.tokeniser import load_tokeniser
+from cxr_clip.recipe import Recipe, dump_recipe, load_recipe
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+RECIPE = "recipe.yaml"
+WEIGHTS = "weights.safetensors"
+RESUME = "resume.safetensors"
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A model with what belongs to it, as it comes out of a run folder."""
+
+    model: DualEncoder
+    tokeniser: "PreTrainedTokenizerBase"
+    recipe: Recipe
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run was started in `folder`."""
+    return (folder / RECIPE).is_file()
+
+
+def write_run(folder: Path, run: Run) -> None:
+    """Write everything but the weights into a new run folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("image_encoder", "text_encoder"):
+        (folder / name).mkdir(exist_ok=True)
+    write_image_config(run.model.image, folder / "image_encoder")
+    write_text_config(run.model.text, folder / "text_encoder")
+    run.tokeniser.save_pretrained(str(folder / "tokeniser"))
+    unfinished = folder / f"{RECIPE}.part"
+    unfinished.write_text(dump_recipe(run.recipe), encoding="utf-8")
+    unfinished.rename(folder / RECIPE)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder without its weights: the towers have random ones.
+
+    Raises CheckpointError where the folder is not a run or lacks a part.
+    """
+    if not is_run(folder):
+        raise CheckpointError(
+            f"{folder} is not a run folder (no {RECIPE} in it): give the folder that `cxr-clip train` wrote"
+        )
+    recipe = load_recipe(folder / RECIPE)
+    settings = recipe.model
+    model = DualEncoder(
+        image_encoder_from_config_folder(folder / "image_encoder", pooling=settings.image.pooling),
+        text_encoder_from_config_folder(folder / "text_encoder", pooling=settings.text.pooling),
+        dim=settings.embedding_size,
+        temperature=settings.temperature,
+        buckets=settings.text.buckets,
+    )
+    return Run(model=model, tokeniser=load_tokeniser(str(folder / "tokeniser")), recipe=recipe)
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run folder with its best weights, loaded strictly, in evaluation mode.
+
+    Raises CheckpointError where a part is missing or a weight does not fit; missing and unexpected keys are named.
+    """
+    run = read_run(folder)
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not there yet: the training has not reached its first validation")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}): copy it again, or train on to write it anew"
+        ) from error
+    expected = run.model.state_dict()
+    missing, unexpected = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
+    if missing or unexpected:
+        raise CheckpointError(
+            f"{path} does not fit the model of {RECIPE}: missing {missing[:5]}, unexpected {unexpected[:5]} "
+            f"({len(missing)} and {len(unexpected)} in all); keep the files of one run together"
+        )
+    run.model.load_state_dict(weights, strict=True)
+    run.model.eval()
+    return run

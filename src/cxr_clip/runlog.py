@@ -1,0 +1,140 @@
+"""What a run says while it goes on: metrics.jsonl for programs, TensorBoard if asked, a live line for people."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from cxr_clip.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from torch.utils.tensorboard import SummaryWriter
+
+PLAIN_LINE_SECONDS = 20.0
+
+
+class RunLog:
+    """The log of one training of `total_steps` steps; a context manager that opens and closes what it draws on."""
+
+    def __init__(
+        self, folder: Path, *, total_steps: int, tensorboard: bool = False, console: "Console | None" = None
+    ) -> None:
+        self._path = folder / "metrics.jsonl"
+        self._new_board = _board_maker(folder / "tensorboard") if tensorboard else None
+        self._board: SummaryWriter | None = None
+        self._display = _Display(console, total_steps) if console is not None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._display is not None:
+            self._display.stop()
+        if self._board is not None:
+            self._board.close()
+
+    def open_at(self, step: int) -> None:
+        """Start, without the entries after `step` that are there: a continued run writes them again."""
+        if self._path.is_file():
+            kept = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+            unfinished = self._path.with_name(f"{self._path.name}.partial")
+            unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            unfinished.replace(self._path)
+        if self._new_board is not None:
+            self._board = self._new_board(purge_step=step + 1)
+        if self._display is not None:
+            self._display.start(step)
+
+    def training(self, step: int, epoch: float, figures: Mapping[str, float]) -> None:
+        """Log a training step."""
+        self._write("train", step, epoch, figures)
+        if self._display is not None:
+            self._display.show(step, epoch, figures)
+
+    def validation(self, step: int, epoch: float, figures: Mapping[str, float]) -> None:
+        """Log a validation."""
+        self._write("validate", step, epoch, figures)
+        if self._display is not None:
+            self._display.say(f"epoch {epoch:.1f}  validation " + _in_words(figures))
+
+    def end(self, step: int, epoch: float, seconds: Mapping[str, float]) -> None:
+        """Log what the time since `open_at` went into."""
+        self._write("time", step, epoch, seconds)
+
+    def _write(self, kind: str, step: int, epoch: float, figures: Mapping[str, float]) -> None:
+        entry = {"step": step, "epoch": round(epoch, 4), "kind": kind, **figures}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        if self._board is not None:
+            for name, value in figures.items():
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+
+class _Display:
+    """A live bar on a terminal, else a plain line now and then."""
+
+    def __init__(self, console: "Console", total_steps: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._console = console
+        self._total = total_steps
+        self._spoken = 0.0
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+    def start(self, step: int) -> None:
+        self._task = self._progress.add_task("", total=self._total, completed=step)
+        self._progress.start()
+
+    def show(self, step: int, epoch: float, figures: Mapping[str, float]) -> None:
+        words = _in_words(figures)
+        self._progress.update(self._task, completed=step, description=words)
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._spoken > PLAIN_LINE_SECONDS:
+            self._spoken = now
+            self.say(f"step {step}/{self._total}  epoch {epoch:.1f}  {words}")
+
+    def say(self, words: str) -> None:
+        self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+
+def _in_words(figures: Mapping[str, float]) -> str:
+    """The figures that people watch, short."""
+    shown = {
+        "loss": "loss {:.3f}",
+        "image_text": "image-text {:.3f}",
+        "image_image": "image-image {:.3f}",
+        "text_text": "text-text {:.3f}",
+        "scale": "scale {:.1f}",
+        "images_per_second": "{:.0f} images/s",
+        "recall_at_1": "R@1 {:.3f}",
+        "recall_at_10": "R@10 {:.3f}",
+        "median_rank": "median rank {:.0f}",
+    }
+    return "  ".join(form.format(figures[name]) for name, form in shown.items() if name in figures)
+
+
+def _step_of(line: str) -> float:
+    """The step of a line; one that was cut by a stop counts as later than all."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _board_maker(folder: Path) -> "Callable[..., SummaryWriter]":
+    """How to open the TensorBoard folder; raises MissingPackageError where the package is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingPackageError(
+            'log.tensorboard needs a package: pip install "cxr-clip[tensorboard]", or set log.tensorboard=false'
+        ) from error
+    return partial(SummaryWriter, str(folder))

@@ -1,0 +1,102 @@
+"""All that a continuation needs, in one file that is either whole or not there.
+
+No random state is kept: order, draws and dropout depend on (seed, epoch, index) and (seed, step) alone.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cxr_clip.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """Where a training stands: `step` steps are done; the best validation so far, absent before the first."""
+
+    step: int = 0
+    best_value: float | None = None
+    best_step: int | None = None
+
+
+def save_state(path: Path, state: TrainState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Write model, optimiser and counters, under another name first."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for number, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+    write_tensors(path, tensors, {"state": json.dumps(asdict(state))})
+
+
+def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainState:
+    """Put a saved state into `model` and `optimizer`; raises CheckpointError where it is broken or of another model."""
+    weights: dict[str, Tensor] = {}
+    moments: dict[int, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = TrainState(**json.loads(file.metadata()["state"]))
+            for key in file.keys():  # noqa: SIM118  # safe_open is no mapping
+                kind, name = key.split(".", 1)
+                if kind == "model":
+                    weights[name] = file.get_tensor(key)
+                else:
+                    number, moment = name.split(".", 1)
+                    moments.setdefault(int(number), {})[moment] = file.get_tensor(key).clone()
+        model.load_state_dict(weights, strict=True)
+        _check_shapes(moments, optimizer)
+        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be continued from ({error}): delete it to start this run anew, or use another run folder"
+        ) from error
+    return state
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """Write the weights alone, under another name first."""
+    write_tensors(path, model.state_dict(), {"format": "pt"})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file in one step: flushed to the disk under another name, then renamed."""
+    partial = path.with_name(f"{path.name}.partial")
+    save_file(_separate(tensors), partial, metadata)
+    _flush(partial)
+    partial.replace(path)
+    _flush(path.parent)
+
+
+def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as safetensors takes them: contiguous, and none in the memory of another (tied weights are)."""
+    separate: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        place = value.untyped_storage().data_ptr()
+        separate[name] = value.clone() if place in taken else value
+        taken.add(place)
+    return separate
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_shapes(moments: Mapping[int, Mapping[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
+    """Refuse moments of other parameters, which torch would take."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, values in moments.items():
+        for name, value in values.items():
+            if number >= len(parameters) or (value.ndim and value.shape != parameters[number].shape):
+                raise ValueError(f"optimizer.{number}.{name} of shape {tuple(value.shape)} is of another model")

@@ -1,0 +1,119 @@
+"""Settings become the objects that they describe; impossible ones are refused in words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cxr_clip import assemble
+from cxr_clip.data.dataset import SampleKey
+from cxr_clip.data.prompts import load_prompt_bank
+from cxr_clip.data.texts import fixed_texts
+from cxr_clip.data.transforms import EvalTransform
+from cxr_clip.errors import ManifestError, RecipeError, TrainingError
+from cxr_clip.recipe import Recipe
+from support_data import made_up_picture, write_tiny_manifest
+from support_models import TEXT, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    return tiny_recipe(write_tiny_manifest(tmp_path_factory.mktemp("manifest")))
+
+
+@pytest.fixture(scope="module")
+def sources(recipe: Recipe) -> tuple[assemble.Source, ...]:
+    return assemble.open_sources(recipe.data)
+
+
+def test_a_source_has_its_splits_and_its_wording(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
+    assert [(len(source.train), len(source.validate), source.negatives) for source in sources] == [(8, 4, 3)]
+
+
+def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
+    empty = tiny_recipe(write_tiny_manifest(tmp_path, train=0))
+    with pytest.raises(TrainingError, match=r"no manifest of data\.sources has a study in the split 'train'"):
+        assemble.open_sources(empty.data)
+
+
+def test_a_manifest_that_is_absent_is_told() -> None:
+    with pytest.raises(ManifestError, match="no manifest at"):
+        assemble.open_sources(tiny_recipe(Path("nowhere")).data)
+
+
+def test_the_seed_decides_the_weights(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
+    one, again = (assemble.make_model(recipe, sources) for _ in range(2))
+    other, _ = assemble.make_model(
+        recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": 1})}), sources
+    )
+    assert all(torch.equal(value, again[0].state_dict()[name]) for name, value in one[0].state_dict().items())
+    assert one[1].get_vocab() == again[1].get_vocab()
+    assert not torch.equal(one[0].image_projection.weight, other.image_projection.weight)
+
+
+def test_the_tokeniser_knows_the_words_of_reports_and_prompts(
+    recipe: Recipe, sources: tuple[assemble.Source, ...]
+) -> None:
+    _, tokeniser = assemble.make_model(recipe, sources)
+    assert "[UNK]" not in tokeniser.tokenize("There is a mass in the left upper zone. No pneumothorax.")
+
+
+def test_towers_come_from_local_folders_with_their_statistics(
+    recipe: Recipe, sources: tuple[assemble.Source, ...], tmp_path: Path
+) -> None:
+    model, tokeniser = assemble.make_model(recipe, sources)
+    for part in ("image", "text"):
+        getattr(model, part).backbone.save_pretrained(tmp_path / part)
+    tokeniser.save_pretrained(tmp_path / "text")
+    pretrained = tiny_recipe(
+        recipe.data.sources[0].manifest,
+        ("model.image", {"pretrained": str(tmp_path / "image"), "mean": [0.3] * 3, "std": [0.2] * 3}),
+        ("model.text", {"pretrained": str(tmp_path / "text")}),
+        ("train.seed", 5),
+    )
+    read, same_tokeniser = assemble.make_model(pretrained, sources)
+    for name in ("image", "text"):
+        weights, expected = (dict(getattr(one, name).backbone.named_parameters()) for one in (read, model))
+        assert weights.keys() == expected.keys()
+        assert all(torch.equal(value, expected[key]) for key, value in weights.items())
+    assert same_tokeniser.get_vocab() == tokeniser.get_vocab()
+
+
+def test_a_vocabulary_size_that_would_have_no_effect_is_refused(
+    recipe: Recipe, sources: tuple[assemble.Source, ...]
+) -> None:
+    text = {"architecture": {**TEXT, "vocab_size": 7}, "tokeniser": {"vocabulary_size": 200}}
+    with pytest.raises(RecipeError, match=r"model\.text\.architecture\.vocab_size has no effect"):
+        assemble.make_model(tiny_recipe(recipe.data.sources[0].manifest, ("model.text", text)), sources)
+
+
+def test_training_draws_anew_and_validation_does_not(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
+    learning = assemble.make_training_set(recipe.data, sources, seed=3)
+    checking = assemble.make_validation_set(recipe.data, sources)
+    assert (len(learning), len(checking)) == (8, 4)
+    first, later = learning[SampleKey(0, 2)], learning[SampleKey(1, 2)]
+    assert first.texts != later.texts
+    assert not np.array_equal(first.images[0], later.images[0])
+    fixed, again = checking[SampleKey(0, 1)], checking[SampleKey(9, 1)]
+    assert fixed.texts == again.texts
+    study = sources[0].validate[1]
+    assert fixed.texts == fixed_texts(study, bank=load_prompt_bank(), negatives=3, count=2)
+    assert [picture.shape for picture in fixed.images] == [(32, 32)] * 2
+    assert np.array_equal(fixed.images[0], EvalTransform(32)(made_up_picture(1)))
+
+
+def test_a_batch_is_cut_at_the_recipes_tokens(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
+    _, tokeniser = assemble.make_model(recipe, sources)
+    short = tiny_recipe(recipe.data.sources[0].manifest, ("data.max_tokens", 5))
+    learning = assemble.make_training_set(recipe.data, sources, seed=3)
+    batch = assemble.make_collate(short, tokeniser)([learning[SampleKey(0, number)] for number in range(3)])
+    assert all(tokens.ids.shape == (3, 5) for tokens in batch.texts)
+
+
+def test_the_device_is_there_or_refused() -> None:
+    assert assemble.choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert assemble.choose_device("cpu") == "cpu"
+    for absent in ("cuda:77", "no such device"):
+        with pytest.raises(RecipeError, match=f"train.device {absent!r} is not to be had here"):
+            assemble.choose_device(absent)

@@ -1,0 +1,99 @@
+"""Images and texts of any size and number get the embeddings of the model, in their order."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import cxr_clip
+from cxr_clip.checkpoint import WEIGHTS, Run, write_run
+from cxr_clip.data.transforms import EvalTransform
+from cxr_clip.embed import BATCH, Embedder
+from cxr_clip.errors import CheckpointError
+from cxr_clip.model.tokeniser import tokenise
+from support_data import made_up_picture
+from support_models import SENTENCES, tiny_recipe, tiny_run
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    torch.manual_seed(4)
+    return tiny_run(tiny_recipe(Path("nowhere")))
+
+
+@pytest.fixture(scope="module")
+def embedder(run: Run) -> Embedder:
+    return Embedder(run)
+
+
+def pictures(count: int) -> Sequence[np.ndarray]:
+    """Pictures of sizes that differ, high and wide ones."""
+    return [
+        made_up_picture(number, height=33 + 7 * (number % 5), width=61 - 9 * (number % 4)) for number in range(count)
+    ]
+
+
+def test_pictures_are_embedded_as_by_hand_and_keep_their_order(run: Run, embedder: Embedder) -> None:
+    several = pictures(BATCH + 3)
+    found = embedder.embed_images(several)
+    assert found.shape == (BATCH + 3, embedder.dim)
+    for row in (0, 1, BATCH - 1, BATCH, BATCH + 2):
+        square = torch.from_numpy(EvalTransform(32)(several[row]))[None, None]
+        with torch.no_grad():
+            alone = run.model.embed_images(square)[0]
+        torch.testing.assert_close(found[row], alone, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(BATCH + 3))
+
+
+def test_texts_are_embedded_as_by_hand_and_keep_their_order(run: Run, embedder: Embedder) -> None:
+    texts = [f"{SENTENCES[number % 4]} {'No change. ' * (number % 7)}" for number in range(BATCH + 2)]
+    found = embedder.embed_texts(texts)
+    with torch.no_grad():
+        for row in (0, 6, BATCH - 1, BATCH, BATCH + 1):
+            alone = run.model.embed_texts(tokenise(run.tokeniser, [texts[row]], max_length=48))[0]
+            torch.testing.assert_close(found[row], alone, rtol=0, atol=1e-6)
+
+
+def test_nothing_in_nothing_out(embedder: Embedder) -> None:
+    assert embedder.embed_images([]).shape == (0, 12)
+    assert embedder.embed_texts([]).shape == (0, 12)
+
+
+def test_the_scale_is_one_over_the_temperature(embedder: Embedder) -> None:
+    assert embedder.scale == pytest.approx(1 / 0.07)
+
+
+def test_embeddings_carry_no_gradient_and_dropout_is_off(embedder: Embedder) -> None:
+    first, second = (embedder.embed_texts(SENTENCES) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not first.requires_grad
+
+
+def test_a_run_folder_is_loaded_by_its_path(run: Run, embedder: Embedder, tmp_path: Path) -> None:
+    write_run(tmp_path, run)
+    save_file(run.model.state_dict(), tmp_path / WEIGHTS)
+    loaded = cxr_clip.load(str(tmp_path))
+    assert torch.equal(loaded.embed_texts(SENTENCES), embedder.embed_texts(SENTENCES))
+    assert torch.equal(loaded.embed_images(pictures(3)), embedder.embed_images(pictures(3)))
+    assert loaded.recipe == run.recipe
+
+
+def test_what_is_no_run_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is not a run folder"):
+        cxr_clip.load(tmp_path)
+
+
+def test_importing_the_package_or_its_command_leaves_torch_alone() -> None:
+    program = (
+        "import sys, cxr_clip, cxr_clip.cli\n"
+        "assert cxr_clip.load\n"
+        "heavy = {'torch', 'transformers', 'matplotlib', 'sklearn', 'pyarrow', 'cv2'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

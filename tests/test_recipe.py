@@ -1,0 +1,97 @@
+"""Recipes: the paper's defaults, overrides, and errors that name the mend."""
+
+from pathlib import Path
+
+import pytest
+
+from cxr_clip.errors import RecipeError
+from cxr_clip.recipe import dump_recipe, load_recipe
+
+MINIMAL = """
+name: small
+data: {sources: [{manifest: somewhere}]}
+model:
+  image: {pretrained: microsoft/resnet-50}
+  text: {pretrained: emilyalsentzer/Bio_ClinicalBERT}
+"""
+
+
+@pytest.fixture
+def minimal(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(MINIMAL)
+    return path
+
+
+def test_the_defaults_are_those_of_the_paper(minimal: Path) -> None:
+    recipe = load_recipe(minimal)
+    assert (recipe.data.image_size, recipe.data.max_tokens) == (224, 256)
+    assert (recipe.train.batch_size, recipe.train.epochs, recipe.train.warmup_epochs) == (128, 15, 1)
+    assert (recipe.train.learning_rate, recipe.train.weight_decay) == (5e-5, 1e-4)
+    assert (recipe.loss.image_text, recipe.loss.image_image, recipe.loss.text_text) == (1.0, 1.0, 0.5)
+    assert (recipe.model.embedding_size, recipe.model.temperature) == (512, 0.07)
+
+
+def test_a_dumped_recipe_reads_back_the_same(minimal: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(minimal, ["train.epochs=3", "data.sources.0.negatives=null"])
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(dump_recipe(recipe))
+    assert load_recipe(copy) == recipe
+
+
+def test_overrides_reach_lists_and_sections_that_the_file_leaves_out(minimal: Path) -> None:
+    recipe = load_recipe(minimal, ["data.sources.0.manifest=other", "data.augment.clahe_clip=2", "log.every_steps=5"])
+    assert recipe.data.sources[0].manifest == Path("other")
+    assert recipe.data.augment.clahe_clip == 2
+    assert recipe.log.every_steps == 5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["train.epoch=3"], ["'train.epoch'", "did you mean 'epochs'"]),
+        (["data.sources.0.manifst=x"], ["manifst", "did you mean 'manifest'"]),
+        (["data.augment.clahe_clp=3"], ["did you mean 'clahe_clip'"]),
+        (["trian.epochs=3"], ["did you mean 'train'"]),
+        (["train.epochs=0"], ["train.epochs = 0", "greater than 0"]),
+        (["train.warmup_epochs=20"], ["leaves nothing of 15 epochs"]),
+        (["data.images_per_study=1"], ["loss.image_image needs two images", "data.images_per_study=2"]),
+        (["data.texts_per_study=1"], ["loss.text_text needs two texts"]),
+        (["loss={image_text: 0, image_image: 0, text_text: 0}"], ["nothing would be learned"]),
+        (["model.image.architecture={model_type: resnet}"], ["either `pretrained` or `architecture`"]),
+        (["model.text.tokeniser={}"], ["a pretrained encoder brings its own"]),
+        (["model.text.pretrained=null"], ["either `pretrained` or `architecture`"]),
+        (["model.image.mean=[0.5, 0.5, 0.5]"], ["both `mean` and `std`"]),
+        (["train.epochs"], ["section.key=value"]),
+        (["train.epochs=[1"], ["not YAML"]),
+        (["data.sources.7.manifest=x"], ["'7' is not a position", "0 to 0"]),
+        (["data.sources.7=x"], ["'7' is not a position"]),
+        (["name.first=x"], ["nothing below 'name'"]),
+        (["name.first.second=x"], ["plain value"]),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_mend(minimal: Path, overrides: list[str], words: list[str]) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(minimal, overrides)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_plain_clip_is_a_setting(minimal: Path) -> None:
+    plain = ["data.images_per_study=1", "data.texts_per_study=1", "loss.image_image=0", "loss.text_text=0"]
+    assert load_recipe(minimal, plain).data.images_per_study == 1
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no recipe at"):
+        load_recipe(tmp_path / "absent.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [")
+    with pytest.raises(RecipeError, match="cannot be read as YAML"):
+        load_recipe(broken)
+    broken.write_text("- just\n- a list")
+    with pytest.raises(RecipeError, match="must be a mapping"):
+        load_recipe(broken)
+    broken.write_text("name: x\n")
+    with pytest.raises(RecipeError, match="'data' is missing"):
+        load_recipe(broken)

@@ -1,0 +1,43 @@
+"""A run that is killed at any moment and continued is the run that was never stopped."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+TESTS = Path(__file__).parents[1]
+
+
+def test_a_run_killed_at_every_step_ends_bit_for_bit_as_one_never_stopped(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(TESTS)}
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", TESTS / "support_killed.py", tmp_path / "runs"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert int((tmp_path / "runs" / "kills").read_text()) == 14
+    for name in ("resume.safetensors", "weights.safetensors"):
+        straight, killed = (load_file(tmp_path / "runs" / run / name) for run in ("straight", "killed"))
+        assert straight.keys() == killed.keys()
+        assert all(torch.equal(straight[key], killed[key]) for key in straight)
+    assert _counters(tmp_path / "runs" / "straight") == _counters(tmp_path / "runs" / "killed")
+    assert _figures(tmp_path / "runs" / "straight") == _figures(tmp_path / "runs" / "killed")
+
+
+def _counters(folder: Path) -> dict[str, str]:
+    with safe_open(folder / "resume.safetensors", framework="pt") as file:
+        return file.metadata()
+
+
+def _figures(folder: Path) -> list[tuple[str, int, object, object]]:
+    """What the log says of the learning, each step once; times differ."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(line["kind"], line["step"], line.get("loss"), line.get("gradient_norm")) for line in lines]

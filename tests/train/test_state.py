@@ -1,0 +1,112 @@
+"""A state file holds everything, whole, whatever lay in memory."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+import cxr_clip.train.state as state_file
+from cxr_clip.errors import CheckpointError
+from cxr_clip.train.state import TrainState, load_state, save_state, save_weights, write_tensors
+
+
+class Awkward(nn.Module):
+    """Tied weights, a transposed view, a counter without dimension and an empty buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 4, bias=False)
+        self.tied = nn.Linear(3, 4, bias=False)
+        self.tied.weight = self.first.weight
+        self.turned = nn.Parameter(torch.randn(5, 2).T)
+        self.unused = nn.Parameter(torch.randn(3))
+        self.register_buffer("count", torch.tensor(3))
+        self.register_buffer("nothing", torch.empty(0))
+
+
+def trained(seed: int) -> tuple[Awkward, torch.optim.Optimizer]:
+    torch.manual_seed(seed)
+    model = Awkward()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (model.first.weight.square().sum() + model.turned.square().sum()).backward()
+        optimizer.step()
+    return model, optimizer
+
+
+def test_model_and_optimiser_come_back_exactly(tmp_path: Path) -> None:
+    path, state = tmp_path / "resume.safetensors", TrainState(step=3, best_value=0.1 + 0.2, best_step=2)
+    model, optimizer = trained(0)
+    save_state(path, state, model, optimizer)
+    other, other_optimizer = trained(1)
+    assert load_state(path, other, other_optimizer) == state
+    for name, value in model.state_dict().items():
+        assert torch.equal(other.state_dict()[name], value)
+    assert other.tied.weight is other.first.weight
+    moments, other_moments = (one.state_dict()["state"] for one in (optimizer, other_optimizer))
+    assert moments.keys() == other_moments.keys() == {0, 2}  # the unused parameter has none
+    for number, values in moments.items():
+        assert values.keys() == other_moments[number].keys()
+        assert all(torch.equal(other_moments[number][name], value) for name, value in values.items())
+    assert [path.name for path in tmp_path.iterdir()] == ["resume.safetensors"]
+
+
+def test_counters_that_are_plain_numbers_are_kept(tmp_path: Path) -> None:
+    model, optimizer = trained(0)
+    for values in optimizer.state.values():
+        values["step"] = 7
+    save_state(tmp_path / "resume", TrainState(), model, optimizer)
+    load_state(tmp_path / "resume", *(other := trained(1)))
+    assert [float(values["step"]) for values in other[1].state.values()] == [7, 7]
+
+
+def test_loaded_moments_do_not_hang_on_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "resume"
+    save_state(path, TrainState(), *trained(0))
+    model, optimizer = trained(1)
+    load_state(path, model, optimizer)
+    before = {name: value.clone() for name, value in optimizer.state_dict()["state"][0].items()}
+    path.write_bytes(bytes(path.stat().st_size))
+    assert all(torch.equal(optimizer.state_dict()["state"][0][name], value) for name, value in before.items())
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights"
+    write_tensors(path, {"x": torch.zeros(2)}, {})
+
+    def full_disk(_tensors: object, partial: Path, _metadata: object) -> None:
+        partial.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(state_file, "save_file", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_tensors(path, {"x": torch.ones(2)}, {})
+    assert torch.equal(load_file(path)["x"], torch.zeros(2))
+
+
+def test_weights_alone_have_every_name_of_the_model(tmp_path: Path) -> None:
+    model, _ = trained(0)
+    save_weights(tmp_path / "weights", model)
+    kept = load_file(tmp_path / "weights")
+    assert kept.keys() == model.state_dict().keys()
+    assert torch.equal(kept["tied.weight"], kept["first.weight"])
+
+
+@pytest.mark.parametrize("content", [b"", b"not a safetensors file at all"])
+def test_a_broken_file_is_refused_with_the_mend(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "resume"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"cannot be continued from .* delete it to start this run anew"):
+        load_state(path, *trained(0))
+
+
+def test_moments_of_other_parameters_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "resume"
+    model, optimizer = trained(0)
+    save_state(path, TrainState(), model, optimizer)
+    turned = torch.optim.AdamW(list(model.parameters())[::-1], lr=0.1)
+    with pytest.raises(CheckpointError, match=r"optimizer\.0\.exp_avg of shape \(2, 5\) is of another model"):
+        load_state(path, model, turned)

@@ -1,0 +1,1 @@
+"""Metrics, statistics, benchmarks and the report."""

@@ -1,0 +1,80 @@
+"""A run folder and a manifest in, every benchmark and the report out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cxr_clip import checkpoint
+from cxr_clip.data.manifest import read_manifest
+from cxr_clip.data.prompts import load_zero_shot_prompts
+from cxr_clip.data.store import ImageStore
+from cxr_clip.embed import load
+from cxr_clip.errors import EvaluationError
+from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
+from cxr_clip.evaluate.report import write_report
+from cxr_clip.evaluate.results import BenchmarkResult
+from cxr_clip.study import Split
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What to measure: a part of a manifest, with some styles of prompts (of a file of the user's, if given)."""
+
+    manifest: Path
+    split: Split = Split.TEST
+    styles: tuple[str, ...] = ("standard", "paraphrase")
+    prompts: Path | None = None
+    options: EvaluationOptions = field(default_factory=EvaluationOptions)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one evaluation, and the page that shows them."""
+
+    results: tuple[BenchmarkResult, ...]
+    page: Path
+
+
+def evaluate_run(
+    run: Path,
+    request: EvaluationRequest,
+    *,
+    out: Path | None = None,
+    device: str = "cpu",
+    advance: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Measure the best weights of `run` and write report.json and report.html into `out` (the run itself, if absent).
+
+    Raises CheckpointError, ManifestError, PromptError or EvaluationError, each with its mend.
+    """
+    embedder = load(run, device=device)
+    manifest = read_manifest(request.manifest)
+    studies = manifest.where(split=request.split)
+    if not len(studies):
+        raise EvaluationError(
+            f"{request.manifest} has no study in the split {request.split.value!r}: choose another with --split"
+        )
+    size = embedder.recipe.data.image_size
+    store = ImageStore(manifest.root)
+    results = evaluate_manifest(
+        embedder,
+        studies,
+        read_image=lambda image: store.read(image, reduced_to=size),
+        prompts={style: load_zero_shot_prompts(style, request.prompts) for style in request.styles},
+        options=request.options,
+        advance=advance,
+    )
+    page = write_report(
+        out or run,
+        results,
+        run_title=embedder.recipe.name,
+        training_log=run / checkpoint.METRICS,
+        details={
+            "Run": str(run),
+            "Weights": "best by validation",
+            "Manifest": str(request.manifest),
+            "Split": f"{request.split.value}, {len(studies)} studies",
+            "Images": f"{size} px, short side resized, centre crop",
+        },
+    )
+    return Evaluation(results=tuple(results), page=page)

@@ -1,0 +1,108 @@
+"""Figures of the report as inline SVG, whose colours follow the page (light, dark, print).
+
+matplotlib writes fixed colours; each role has a stand-in colour here that is replaced by a CSS variable in the SVG.
+Only Figure objects are used, never pyplot, so nothing global changes.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from cxr_clip.evaluate.metrics import RocCurve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#010203", "#020304", "#030405"
+SERIES = ("#040506", "#050607", "#060708", "#070809")
+ROLES = {INK: "ink", MUTED: "muted", GRID: "grid", **{colour: f"series-{i + 1}" for i, colour in enumerate(SERIES)}}
+DASHES = ("-", (0, (3, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+CURVE_POINTS = 200
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a plot."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+def roc_panel(curves: Mapping[str, RocCurve], *, name: str) -> str:
+    """Draw the ROC curves of one finding, one for each style of prompts, as a small square SVG."""
+    figure, axes = _figure(2.3, 2.3)
+    axes.plot([0, 1], [0, 1], color=GRID, linewidth=0.8)
+    for index, curve in enumerate(curves.values()):
+        false, true = _thinned(curve)
+        axes.plot(false, true, color=SERIES[index % 4], linestyle=DASHES[index % 4], linewidth=1.5)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], aspect="equal")
+    axes.set_xticklabels(["0", ".5", "1"])
+    axes.set_yticklabels(["0", ".5", "1"])
+    return _svg(figure, f"ROC curve of {name}")
+
+
+def line_panel(series: Sequence[Series], *, name: str, x_label: str) -> str:
+    """Draw lines over training steps as a wide SVG; a single point is drawn as a dot."""
+    figure, axes = _figure(4.4, 2.3)
+    for index, line in enumerate(series):
+        marker = "o" if len(line.x) == 1 else None
+        axes.plot(line.x, line.y, color=SERIES[index % 4], linestyle=DASHES[index % 4], linewidth=1.5, marker=marker)
+    axes.set_xlabel(x_label, color=MUTED, fontsize=8)
+    axes.grid(visible=True, axis="y", color=GRID, linewidth=0.6)
+    axes.margins(x=0.02)
+    return _svg(figure, f"{name} over {x_label}: {', '.join(line.label for line in series)}")
+
+
+def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
+    """Make bare axes with quiet ticks; sizes in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRID)
+    axes.tick_params(colors=MUTED, labelsize=8, length=0, pad=4)
+    return figure, axes
+
+
+def _thinned(curve: RocCurve) -> tuple[Any, Any]:
+    """Keep at most CURVE_POINTS corners of a curve, the ends among them: the drawing is two inches wide."""
+    keep = np.unique(np.linspace(0, len(curve.false_positive_rate) - 1, CURVE_POINTS).astype(int))
+    return curve.false_positive_rate[keep], curve.true_positive_rate[keep]
+
+
+def _svg(figure: "Figure", title: str) -> str:
+    """Write a figure as an SVG element with a title, without fixed size, with colours as CSS variables."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    figure.patch.set_visible(False)
+    for axes in figure.axes:
+        axes.patch.set_visible(False)
+    buffer = io.StringIO()
+    # The salt keeps ids apart between the figures of one page and equal from run to run.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}):
+        FigureCanvasSVG(figure).print_svg(
+            buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
+    return _inlined(buffer.getvalue(), title)
+
+
+def _inlined(document: str, title: str) -> str:
+    """Turn an SVG file into an element of a page: no style or id that would leak, no fixed size, colours by role."""
+    svg = document[document.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|matplotlib)[^"]*"', "", svg)
+    svg = re.sub(r" font-family: [^;]*;", "", svg)
+    for colour, role in ROLES.items():
+        svg = svg.replace(colour, f"var(--{role})")
+    head, rest = svg.split(">", maxsplit=1)
+    head = re.sub(r' (?:width|height)="[^"]*"', "", head)
+    return f'{head} role="img" aria-label={quoteattr(title)}>{rest}'

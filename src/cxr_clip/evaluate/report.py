@@ -1,0 +1,96 @@
+"""The report of an evaluation: report.json for programs and a self-contained report.html for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+
+from cxr_clip.evaluate import page
+from cxr_clip.evaluate.results import BenchmarkResult
+from cxr_clip.evaluate.training_log import TrainingCurves, read_training_log
+
+TEMPLATE = "report.html.j2"
+NO_CURVES = TrainingCurves(losses=(), scale=None, validation=(), unreadable=0)
+
+
+def write_report(
+    folder: Path,
+    results: Sequence[BenchmarkResult],
+    *,
+    run_title: str,
+    training_log: Path | None = None,
+    details: Mapping[str, str] | None = None,
+) -> Path:
+    """Write report.json and report.html into `folder` and return the path of the page.
+
+    `details` are facts of the run in words (checkpoint, manifest, split); `training_log` is a metrics.jsonl and may be
+    absent. Both files are written under another name first, so a reader never sees half of one.
+    """
+    facts = dict(details or {})
+    curves = read_training_log(training_log) if training_log is not None and training_log.is_file() else NO_CURVES
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "report.json", report_json(results, run_title=run_title, details=facts))
+    return _write(folder / "report.html", report_html(results, run_title=run_title, details=facts, curves=curves))
+
+
+def report_json(results: Sequence[BenchmarkResult], *, run_title: str, details: Mapping[str, str]) -> str:
+    """Return every figure with its interval, the protocol and the counts, as JSON."""
+    content = {
+        "run": run_title,
+        "details": dict(details),
+        "benchmarks": {
+            result.name: {name: asdict(estimate) for name, estimate in result.metrics.items()} for result in results
+        },
+        "protocol": {result.name: list(result.protocol) for result in results},
+        "notes": [f"{result.name}: {note}" for result in results for note in result.notes],
+        "data": {result.name: asdict(result.population) for result in results},
+        "findings": {
+            result.name: {
+                one.finding: {
+                    "positive": one.positive,
+                    "negative": one.negative,
+                    "uncertain": one.uncertain,
+                    "not_mentioned": one.not_mentioned,
+                    "positive_prompts": list(one.positive_prompts),
+                    "negative_prompts": list(one.negative_prompts),
+                }
+                for one in result.findings
+            }
+            for result in results
+            if result.findings
+        },
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def report_html(
+    results: Sequence[BenchmarkResult], *, run_title: str, details: Mapping[str, str], curves: TrainingCurves
+) -> str:
+    """Return the page: one file without scripts, styles, fonts or pictures from elsewhere."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(resources.files("cxr_clip").joinpath("resources", TEMPLATE).read_text("utf-8"))
+    forest = page.forest(results)
+    return template.render(
+        run_title=run_title,
+        details=details,
+        results=results,
+        tiles=page.tiles(results),
+        forest=forest,
+        roc_panels=page.roc_panels(results, [row.finding for row in forest.rows]) if forest else (),
+        retrieval_rows=page.retrieval_rows(results),
+        gallery=[(entry, page.thumbnail(entry.image)) for result in results for entry in result.gallery],
+        training_panels=page.training_panels(curves),
+        unreadable=curves.unreadable,
+        zero_shot=page.zero_shot_results(results),
+        style_of=page.style_of,
+    )
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write a file in one step."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    return partial.replace(path)

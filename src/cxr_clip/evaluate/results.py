@@ -1,0 +1,72 @@
+"""What a benchmark hands to the report: its figures, how they were made, and what there is to look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_clip.evaluate.metrics import RocCurve
+from cxr_clip.evaluate.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Population:
+    """How much data a benchmark was measured on."""
+
+    studies: int
+    patients: int
+    images: int
+
+
+@dataclass(frozen=True)
+class FindingDetails:
+    """What one finding was measured with: how many studies say what of it, and the prompts of both sides."""
+
+    finding: str
+    positive: int
+    negative: int
+    uncertain: int
+    not_mentioned: int
+    positive_prompts: tuple[str, ...]
+    negative_prompts: tuple[str, ...]
+    measured: bool
+    curve: RocCurve | None = None
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """One retrieved text; `right` where it is the query's own."""
+
+    text: str
+    similarity: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class GalleryEntry:
+    """One query image with its own text, the rank at which that came, and the first texts retrieved."""
+
+    study_id: str
+    image: NDArray[np.uint8]
+    text: str
+    rank: int
+    similarity: float
+    retrieved: tuple[Retrieved, ...]
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """The figures of one benchmark, by name, with the protocol in plain sentences and remarks on this run.
+
+    Zero-shot figures are named "auroc/<finding>", "average_precision/<finding>" and ".../macro"; retrieval figures
+    "image_to_text/recall_at_10", "text_to_image/median_rank" and the same with "_chance" behind.
+    """
+
+    name: str
+    metrics: Mapping[str, Estimate]
+    protocol: tuple[str, ...]
+    population: Population
+    notes: tuple[str, ...] = ()
+    findings: tuple[FindingDetails, ...] = ()
+    gallery: tuple[GalleryEntry, ...] = field(default=(), repr=False)

@@ -1,0 +1,90 @@
+"""The curves of a run from its metrics.jsonl: losses, scale and what validation measured, by step."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cxr_clip.evaluate.plots import Series
+
+LOSSES = {"loss": "total", "image_text": "image–text", "image_image": "image–image", "text_text": "text–text"}
+NOT_MEASURED = {"step", "epoch", "seconds", "time", "elapsed"}
+POINTS = 250
+
+Line = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class TrainingCurves:
+    """What can be drawn of a run; `unreadable` counts lines that are not JSON records, such as one cut by a stop."""
+
+    losses: tuple[Series, ...]
+    scale: Series | None
+    validation: tuple[Series, ...]
+    unreadable: int
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not (self.losses or self.scale or self.validation)
+
+
+def read_training_log(path: Path) -> TrainingCurves:
+    """Read the curves of a run; of a step that was logged twice (a run that was continued) the later line counts."""
+    lines, unreadable = _parse(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    train, validate = _by_step(lines, "train"), _by_step(lines, "validate")
+    losses = (_series(train, key, label) for key, label in LOSSES.items())
+    names = dict.fromkeys(key for line in validate.values() for key in line if key not in NOT_MEASURED)
+    measured = (_series(validate, name, _words(name)) for name in names)
+    return TrainingCurves(
+        losses=tuple(line for line in losses if line is not None),
+        scale=_series(train, "scale", "scale"),
+        validation=tuple(line for line in measured if line is not None),
+        unreadable=unreadable,
+    )
+
+
+def _parse(lines: Iterable[str]) -> tuple[Sequence[Line], int]:
+    """Parse the lines that are JSON objects with a whole step, and count the others."""
+    parsed: list[Line] = []
+    unreadable = 0
+    for text in filter(str.strip, lines):
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            line = None
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            parsed.append(line)
+        else:
+            unreadable += 1
+    return parsed, unreadable
+
+
+def _by_step(lines: Iterable[Line], kind: str) -> Mapping[int, Line]:
+    """Index the lines of one kind by step, in order of step."""
+    chosen = {int(str(line["step"])): line for line in lines if line.get("kind") == kind}
+    return dict(sorted(chosen.items()))
+
+
+def _series(lines: Mapping[int, Line], key: str, label: str) -> Series | None:
+    """Take one figure over the steps, in at most POINTS means of neighbours; absent where it was never a number."""
+    points = [(step, value) for step, line in lines.items() if (value := _number(line.get(key))) is not None]
+    if not points:
+        return None
+    groups = np.array_split(np.asarray(points, dtype=np.float64), min(POINTS, len(points)))
+    means = np.stack([group.mean(axis=0) for group in groups])
+    return Series(label=label, x=means[:, 0].tolist(), y=means[:, 1].tolist())
+
+
+def _number(value: object) -> float | None:
+    """Return a finite number, else nothing."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        return None
+    return float(value)
+
+
+def _words(name: str) -> str:
+    """Write a metric's name as words: image_to_text/recall_at_10 -> image to text, recall at 10."""
+    return name.replace("/", ", ").replace("_", " ")

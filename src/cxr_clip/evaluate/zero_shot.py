@@ -1,0 +1,128 @@
+"""Zero-shot classification, one finding at a time: is an image nearer to "finding" than to "no finding".
+
+The score of a study is its cosine with the positive prompt minus its cosine with the negative one. The softmax of the
+pair at any temperature rises with that difference, so AUROC and average precision are those of the softmax, without
+its rounding to 0 and 1.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cxr_clip.data.prompts import ZeroShotPrompt
+from cxr_clip.evaluate.metrics import (
+    auroc,
+    average_precision,
+    roc_curve,
+    weighted_auroc,
+    weighted_average_precision,
+)
+from cxr_clip.evaluate.results import FindingDetails
+from cxr_clip.evaluate.statistics import Estimate, estimate, left_out, macro_estimate
+from cxr_clip.study import Certainty, Study
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Direction:
+    """The unit-length embeddings of the two sides of a finding's prompts."""
+
+    positive: Float[Tensor, "dim"]
+    negative: Float[Tensor, "dim"]
+
+
+@dataclass(frozen=True)
+class FindingFigures:
+    """The figures of one finding, and their values over the resamples, for the macro average."""
+
+    details: FindingDetails
+    auroc: Estimate
+    average_precision: Estimate
+    resampled_auroc: Floats
+    resampled_average_precision: Floats
+
+
+def prompt_embedding(embeddings: Float[Tensor, "prompts dim"]) -> Float[Tensor, "dim"]:
+    """Return the ensemble of several unit-length prompts: their mean, brought back to unit length."""
+    return functional.normalize(embeddings.detach().float().mean(dim=0), dim=0)
+
+
+def pair_scores(images: Float[Tensor, "studies dim"], direction: Direction) -> Floats:
+    """Return the cosine with the positive prompt minus that with the negative prompt, for each image."""
+    difference = direction.positive.double() - direction.negative.double()
+    scores: Floats = (images.double() @ difference.to(images.device)).cpu().numpy()
+    return scores
+
+
+def describe_finding(prompt: ZeroShotPrompt, studies: Sequence[Study], *, min_positives: int) -> FindingDetails:
+    """Count what the studies say of a finding; it is measured if both classes have `min_positives` studies."""
+    said = [study.findings.get(prompt.finding) for study in studies]
+    positive, negative = said.count(Certainty.POSITIVE), said.count(Certainty.NEGATIVE)
+    return FindingDetails(
+        finding=prompt.finding,
+        positive=positive,
+        negative=negative,
+        uncertain=said.count(Certainty.UNCERTAIN),
+        not_mentioned=said.count(None),
+        positive_prompts=tuple(prompt.positive),
+        negative_prompts=tuple(prompt.negative),
+        measured=min(positive, negative) >= max(1, min_positives),
+    )
+
+
+def measure_finding(
+    details: FindingDetails,
+    studies: Sequence[Study],
+    images: Float[Tensor, "studies dim"],
+    direction: Direction,
+    weights: NDArray[np.uint16],
+) -> FindingFigures:
+    """Measure one finding on the studies where it is positive or negative; `weights` is (resamples, studies)."""
+    said = np.asarray([str(study.findings.get(details.finding)) for study in studies])
+    counted = np.flatnonzero(np.isin(said, [Certainty.POSITIVE, Certainty.NEGATIVE]))
+    positive = said[counted] == Certainty.POSITIVE
+    scores = pair_scores(images[counted], direction)
+    areas = weighted_auroc(scores, positive, weights[:, counted])
+    precisions = weighted_average_precision(scores, positive, weights[:, counted])
+    return FindingFigures(
+        details=replace(details, curve=roc_curve(scores, positive)),
+        auroc=estimate(auroc(scores, positive), areas, len(scores)),
+        average_precision=estimate(average_precision(scores, positive), precisions, len(scores)),
+        resampled_auroc=areas,
+        resampled_average_precision=precisions,
+    )
+
+
+def zero_shot_metrics(figures: Sequence[FindingFigures]) -> Mapping[str, Estimate]:
+    """Name the figures of the findings, with their macro averages first; no finding, no figure."""
+    if not figures:
+        return {}
+    areas, precisions = [one.auroc for one in figures], [one.average_precision for one in figures]
+    metrics = {
+        "auroc/macro": macro_estimate([one.value for one in areas], [one.resampled_auroc for one in figures]),
+        "average_precision/macro": macro_estimate(
+            [one.value for one in precisions], [one.resampled_average_precision for one in figures]
+        ),
+    }
+    names = [one.details.finding for one in figures]
+    metrics |= {f"auroc/{name}": area for name, area in zip(names, areas, strict=True)}
+    return metrics | {f"average_precision/{name}": value for name, value in zip(names, precisions, strict=True)}
+
+
+def zero_shot_notes(
+    figures: Sequence[FindingFigures], findings: Sequence[FindingDetails], *, min_positives: int
+) -> tuple[str, ...]:
+    """Say which findings have too few studies and how many resamples lost a class."""
+    few = [f"{one.finding} ({one.positive} positive, {one.negative} negative)" for one in findings if not one.measured]
+    notes = [f"Fewer than {min_positives} studies of a class, not measured: {', '.join(few)}."] if few else []
+    lost = {one.details.finding: left_out(one.resampled_auroc) for one in figures}
+    if any(lost.values()):
+        listed = ", ".join(f"{name} {count}" for name, count in lost.items() if count)
+        notes.append(f"Resamples in which a class was not drawn, left out of the intervals: {listed}.")
+    return tuple(notes)

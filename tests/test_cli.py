@@ -1,0 +1,177 @@
+"""The command as people use it: every step of the way on tiny data, and mistakes told in one sentence."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from cxr_clip import cli
+from cxr_clip.recipe import dump_recipe
+from support_data import write_tiny_manifest
+from support_models import tiny_recipe
+
+Command = Callable[..., int]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Runs `cxr-clip` with arguments, in an empty folder, and returns its exit code."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["cxr-clip", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_manifest(tmp_path_factory.mktemp("manifest"), test=24)
+
+
+@pytest.fixture
+def recipe_file(manifest: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_recipe(tiny_recipe(manifest)))
+    return path
+
+
+@pytest.mark.parametrize("world", ["openi", "chestxray14"])
+def test_made_up_studies_are_prepared(
+    command: Command, tmp_path: Path, world: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("synthesize", world, "raw", "--studies", 6, "--image-size", 64, "--processes", 1) == 0
+    assert "next: cxr-clip prepare" in capsys.readouterr().out
+    assert command("prepare", world, "raw", "out", "--short-side", 64, "--processes", 1) == 0
+    shown = capsys.readouterr().out
+    assert "studies" in shown
+    assert "train" in shown
+    assert (tmp_path / "out" / "manifest.parquet").is_file()
+    assert command("prepare", world, "raw", "out", "--short-side", 64, "--processes", 1, "--quiet") == 0
+    assert "It was all there already: nothing to do." in capsys.readouterr().out
+
+
+def test_what_was_left_out_is_shown(command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command("synthesize", "openi", "raw", "--studies", 4, "--image-size", 64, "--processes", 1)
+    report = next((tmp_path / "raw").rglob("*.xml"))
+    report.write_bytes(report.read_bytes()[:100])
+    capsys.readouterr()
+    assert command("prepare", "openi", "raw", "out", "--processes", 1) == 0
+    shown = capsys.readouterr().out
+    assert "left out: report: the XML is broken" in shown
+    assert "rejected.jsonl" in shown
+    cases = [json.loads(line) for line in (tmp_path / "out" / "rejected.jsonl").read_text().splitlines()]
+    assert report.name in str(cases[0])
+
+
+def test_train_continue_and_evaluate(
+    command: Command, recipe_file: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("train", recipe_file, "run [1]", "train.epochs=2", "--quiet") == 0
+    shown = capsys.readouterr()
+    assert "4 steps in" in shown.out
+    assert "next: cxr-clip evaluate run [1] MANIFEST_FOLDER" in shown.out
+    assert "validation" not in shown.err
+    assert command("train", recipe_file, "run [1]", "train.epochs=3") == 2
+    assert "train.epochs: 2 there, 3 asked" in capsys.readouterr().err
+    options = ("--finding", "fracture", "--style", "standard", "--resamples", 100, "--out", "page [1]")
+    assert command("evaluate", "run [1]", manifest, *options) == 0
+    shown = capsys.readouterr()
+    assert "auroc/Fracture" in shown.out
+    assert "report: page [1]/report.html" in shown.out
+    figures = json.loads((tmp_path / "page [1]" / "report.json").read_text())["benchmarks"]
+    assert figures.keys() == {"zero_shot/standard", "retrieval"}
+
+
+def test_a_recipe_is_printed_whole(command: Command, recipe_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("recipe", recipe_file, "train.epochs=7", "name=seven") == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert (printed["name"], printed["train"]["epochs"], printed["data"]["augment"]["clahe_clip"]) == ("seven", 7, 4.0)
+    folder = recipe_file.parent / "run"
+    folder.mkdir()
+    recipe_file.rename(folder / "recipe.yaml")
+    assert command("recipe", folder) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["name"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train", "absent.yaml", "run"), "cxr-clip: no recipe at absent.yaml"),
+        (("recipe", "absent.yaml"), "cxr-clip: no recipe at absent.yaml"),
+        (("evaluate", "absent", "absent"), "cxr-clip: absent is not a run folder"),
+        (("evaluate", "absent", "absent", "--finding", "fractur"), "Fracture"),
+        (("prepare", "openi", "absent", "out"), "cxr-clip: "),
+        (("prepare", "chestxray14", "absent", "out"), "cxr-clip: "),
+        (("quickstart", "train.epochz=1"), "did you mean 'epochs'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    command: Command, arguments: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*arguments) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.startswith("cxr-clip: ")
+    assert len(told.splitlines()) == 1
+    assert "Traceback" not in told
+
+
+def test_an_unknown_option_is_exit_code_2(command: Command) -> None:
+    assert command("train", "--no-such-option") == 2
+
+
+def test_an_interruption_says_how_to_go_on(
+    command: Command, recipe_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(self: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("torch.optim.AdamW.step", interrupted)
+        assert command("train", recipe_file, "run") == 130
+    told = capsys.readouterr().err
+    assert "the same command continues where this one stopped" in told
+    assert "Traceback" not in told
+    assert command("train", recipe_file, "run") == 0
+
+
+def test_on_a_terminal_a_bar_is_drawn(command: Command, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = io.StringIO()
+    monkeypatch.setattr(cli, "progress_console", Console(file=drawn, force_terminal=True, width=120))
+    command("synthesize", "openi", "raw", "--studies", 2, "--image-size", 64, "--processes", 1)
+    assert "Making studies" in drawn.getvalue()
+    assert "2/2" in drawn.getvalue()
+
+
+def test_help_lists_every_command_without_torch() -> None:
+    program = (
+        "import runpy, sys\n"
+        "sys.argv = ['cxr-clip', '--help']\n"
+        "try:\n"
+        "    runpy.run_module('cxr_clip', run_name='__main__')\n"
+        "except SystemExit as ended:\n"
+        "    assert not ended.code\n"
+        "assert not {'torch', 'transformers'} & sys.modules.keys()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    for name in ("prepare", "synthesize", "train", "evaluate", "recipe", "quickstart"):
+        assert name in ended.stdout

@@ -88,6 +88,20 @@ def test_a_vocabulary_size_that_would_have_no_effect_is_refused(
         assemble.make_model(tiny_recipe(recipe.data.sources[0].manifest, ("model.text", text)), sources)
 
 
+def test_training_sets_the_dropout_and_the_frozen_parts_of_a_model(
+    recipe: Recipe, sources: tuple[assemble.Source, ...]
+) -> None:
+    text = {"architecture": TEXT, "tokeniser": {"vocabulary_size": 200}, "dropout": 0.25}
+    changed = tiny_recipe(
+        recipe.data.sources[0].manifest, ("model.text", text), ("model.freeze", ["text.backbone.embeddings"])
+    )
+    model, _ = assemble.make_model(changed, sources)
+    assemble.set_up_training(model, changed.model)
+    assert {layer.p for layer in model.text.modules() if isinstance(layer, torch.nn.Dropout)} == {0.25}
+    assert not any(value.requires_grad for value in model.text.backbone.embeddings.parameters())
+    assert model.text_projection.weight.requires_grad
+
+
 def test_training_draws_anew_and_validation_does_not(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
     learning = assemble.make_training_set(recipe.data, sources, seed=3)
     checking = assemble.make_validation_set(recipe.data, sources)

@@ -20,7 +20,12 @@ from cxr_clip.errors import RecipeError, TrainingError
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.freezing import freeze
 from cxr_clip.model.image_encoder import ImageEncoder, image_encoder_from_architecture, image_encoder_from_folder
-from cxr_clip.model.text_encoder import TextEncoder, text_encoder_from_architecture, text_encoder_from_folder
+from cxr_clip.model.text_encoder import (
+    TextEncoder,
+    set_dropout,
+    text_encoder_from_architecture,
+    text_encoder_from_folder,
+)
 from cxr_clip.model.tokeniser import load_tokeniser, tokenise, train_tokeniser
 from cxr_clip.recipe import DataSettings, ImageEncoderSettings, ModelSettings, Recipe, SourceSettings
 from cxr_clip.study import ImageFile, Split, Study
@@ -72,8 +77,10 @@ def make_model(recipe: Recipe, sources: tuple[Source, ...]) -> "tuple[DualEncode
     return model, tokeniser
 
 
-def freeze_as_asked(model: DualEncoder, settings: ModelSettings) -> None:
-    """Stop the training of what a recipe freezes."""
+def set_up_training(model: DualEncoder, settings: ModelSettings) -> None:
+    """Give a model, new or read from its run, what a recipe says of its training alone: dropout, frozen parts."""
+    if settings.text.dropout is not None:
+        set_dropout(model.text, settings.text.dropout)
     freeze(model, settings.freeze)
 
 

@@ -87,7 +87,8 @@ class TokeniserSettings(Section):
 class TextEncoderSettings(Section):
     """The text tower; one of random weights needs a `tokeniser` to train, a pretrained one brings its own.
 
-    `buckets`: the texts of a batch are encoded in so many groups of similar length, which saves padding.
+    `buckets`: the texts of a batch are encoded in so many groups of similar length, which saves padding. `dropout`
+    null: the backbone's own rates.
     """
 
     pretrained: str | None = None
@@ -95,6 +96,7 @@ class TextEncoderSettings(Section):
     tokeniser: TokeniserSettings | None = None
     pooling: Literal["eos", "cls", "mean"] = "eos"
     buckets: Positive = 1
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -7,8 +7,10 @@ from transformers import BertConfig, BertForPreTraining
 
 from cxr_clip.errors import CheckpointError, RecipeError
 from cxr_clip.model.text_encoder import (
+    TextEncoder,
     joined,
     length_groups,
+    set_dropout,
     text_encoder_from_architecture,
     text_encoder_from_config_folder,
     text_encoder_from_folder,
@@ -113,3 +115,17 @@ def test_attention_is_the_fused_one(encoder) -> None:
 def test_one_text_of_one_token_is_enough(encoder) -> None:
     one = torch.ones(1, 1, dtype=torch.int64)
     assert encoder(Tokens(ids=one, mask=one), buckets=4).shape == (1, 16)
+
+
+def test_dropout_of_zero_makes_training_and_evaluation_one(encoder, padded_tokens) -> None:
+    tokens = padded_tokens(LENGTHS)
+    quiet = encoder(tokens)
+    encoder.train()
+    assert not torch.equal(encoder(tokens), quiet)
+    set_dropout(encoder, 0.0)
+    torch.testing.assert_close(encoder(tokens), quiet)
+
+
+def test_a_dropout_that_has_no_effect_is_refused() -> None:
+    with pytest.raises(RecipeError, match="no dropout layer"):
+        set_dropout(TextEncoder(torch.nn.Linear(2, 2), feature_size=2, pooling="eos"), 0.1)

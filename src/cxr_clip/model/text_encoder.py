@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from cxr_clip.errors import RecipeError
 from cxr_clip.model.backbones import (
     make_architecture,
     pretrained_backbone,
@@ -114,6 +115,20 @@ def text_encoder_from_config_folder(folder: Path, *, pooling: TextPooling) -> Te
     Raises CheckpointError if the folder has no readable config.json.
     """
     return _encoder(random_backbone(read_architecture(str(folder)), takes="input_ids", pooler=False), pooling)
+
+
+def set_dropout(encoder: TextEncoder, rate: float) -> None:
+    """Give every dropout layer of the backbone the same rate; 0 stops them all.
+
+    On a CPU the random numbers of 0.1 took a third of the time of a partly frozen six-layer BERT.
+
+    Raises RecipeError if the backbone has no dropout layer, so that the rate would have no effect.
+    """
+    layers = [module for module in encoder.backbone.modules() if isinstance(module, nn.Dropout)]
+    if not layers:
+        raise RecipeError("this text backbone has no dropout layer: leave model.text.dropout out")
+    for layer in layers:
+        layer.p = rate
 
 
 def write_text_config(encoder: TextEncoder, folder: Path) -> None:

@@ -64,7 +64,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...]) -> Training:
     """The objects of a training, from a run and its data."""
     recipe, settings = run.recipe, run.recipe.train
     device = assemble.choose_device(settings.device)
-    assemble.freeze_as_asked(run.model, recipe.model)
+    assemble.set_up_training(run.model, recipe.model)
     model = run.model.to(device)
     data = assemble.make_training_set(recipe.data, sources, seed=settings.seed)
     checking = assemble.make_validation_set(recipe.data, sources)

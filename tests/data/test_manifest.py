@@ -136,15 +136,14 @@ def test_tables_join_studies_in_order(tmp_path: Path) -> None:
     assert [one.id for one in read_manifest(tmp_path)] == ["CXR1", "CXR2", "CXR3", "CXR4"]
 
 
-def test_studies_are_chosen_by_split_and_source(tmp_path: Path) -> None:
-    studies = [study(1), study(2, split=Split.TEST), study(3, source="b"), study(4, split=Split.TEST, source="b")]
+def test_studies_are_chosen_by_split(tmp_path: Path) -> None:
+    studies = [study(1), study(2, split=Split.TEST), study(3), study(4, split=Split.TEST)]
     manifest = read_manifest(write(tmp_path, studies))
-    assert [one.id for one in manifest.where(split=Split.TEST)] == ["CXR2", "CXR4"]
-    assert [one.id for one in manifest.where(source="b")] == ["CXR3", "CXR4"]
-    assert manifest.where(split=Split.TEST, source="b")[0] == studies[3]
-    assert list(manifest.where()) == studies
+    assert list(manifest.where(split=Split.TEST)) == [studies[1], studies[3]]
+    assert manifest.where(split=Split.TRAIN)[1] == studies[2]
+    assert list(manifest.where(split=Split.VALIDATE)) == []
     assert list(manifest[1:3]) == studies[1:3]
-    assert list(pickle.loads(pickle.dumps(manifest.where(source="b")))) == studies[2:]
+    assert list(pickle.loads(pickle.dumps(manifest.where(split=Split.TRAIN)))) == [studies[0], studies[2]]
 
 
 def test_a_sound_manifest_has_no_faults(tmp_path: Path) -> None:

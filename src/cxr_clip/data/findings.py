@@ -38,7 +38,6 @@ def _by_key(table: Iterable[Finding]) -> dict[str, str]:
 TABLE: tuple[Finding, ...] = _read()
 NO_FINDING = "No Finding"
 FINDINGS: tuple[str, ...] = tuple(finding.name for finding in TABLE)
-CHEXPERT: tuple[str, ...] = tuple(finding.name for finding in TABLE if "chexpert" in finding.sets)
 CHESTXRAY14: tuple[str, ...] = tuple(finding.name for finding in TABLE if "chestxray14" in finding.sets)
 _NAMES = _by_key(TABLE)
 

@@ -118,14 +118,9 @@ class Manifest(Sequence[Study]):
         for batch in self.table.to_batches(max_chunksize=256):
             yield from map(_to_study, batch.to_pylist())
 
-    def where(self, *, split: Split | None = None, source: str | None = None) -> "Manifest":
-        """The studies of one split, of one source, or of both, in the same order."""
-        table = self.table
-        if split is not None:
-            table = table.filter(pc.equal(table["split"], split.value))
-        if source is not None:
-            table = table.filter(pc.equal(table["source"], source))
-        return Manifest(self.root, table)
+    def where(self, *, split: Split) -> "Manifest":
+        """The studies of one split, in the same order."""
+        return Manifest(self.root, self.table.filter(pc.equal(self.table["split"], split.value)))
 
 
 def read_manifest(path: Path, *, check: bool = True) -> Manifest:

@@ -66,16 +66,6 @@ def member_name(study: str, number: int, suffix: str) -> str:
     return f"{safe}.{number}.{suffix}"
 
 
-def read_bytes(root: Path, stored: Stored) -> bytes:
-    """Read the bytes of one stored image; raises ImageError if the shard is absent or ends too early."""
-    try:
-        with (root / stored.shard).open("rb") as file:
-            file.seek(stored.offset)
-            return _whole(file.read(stored.length), root, stored)
-    except OSError as error:
-        raise ImageError(f"cannot read the shard {root / stored.shard}: {error.strerror}") from error
-
-
 class ImageStore:
     """Reads images of one manifest folder at random.
 
@@ -115,13 +105,9 @@ class ImageStore:
             data = os.pread(descriptor, stored.length, stored.offset)
         except OSError as error:
             raise ImageError(f"cannot read the shard {self.root / stored.shard}: {error.strerror}") from error
-        return _whole(data, self.root, stored)
-
-
-def _whole(data: bytes, root: Path, stored: Stored) -> bytes:
-    if len(data) < stored.length or not data:
-        raise ImageError(f"the shard {root / stored.shard} ends before the image at byte {stored.offset}")
-    return data
+        if len(data) < stored.length or not data:
+            raise ImageError(f"the shard {self.root / stored.shard} ends before the image at byte {stored.offset}")
+        return data
 
 
 def _flag(image: ImageFile, reduced_to: int | None) -> int:

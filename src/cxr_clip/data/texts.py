@@ -14,11 +14,6 @@ BACK_TRANSLATION = "_back_translation"
 _PROMPT_REPORTS_FOR_TOKENISER = 4
 
 
-def has_report(study: Study) -> bool:
-    """Whether a study has findings or impression text, so that its texts are its radiologist's words."""
-    return bool(_sections(study))
-
-
 def choose_texts(
     study: Study,
     rng: np.random.Generator,
@@ -26,15 +21,14 @@ def choose_texts(
     bank: PromptBank,
     negatives: int | None,
     count: int = 2,
-    shuffle: bool = True,
 ) -> tuple[str, ...]:
     """One or two texts of a study for one training step (paper section 3.1).
 
-    Two: findings then impression where both exist, each in random sentence order unless `shuffle` is off; of the only
-    section, the text as written and then its back-translation (section `<name>_back_translation`) or, without one,
-    its sentences in random order; of a study with labels only, two prompt reports drawn independently. One: either
-    section at random, in random sentence order unless `shuffle` is off, or one prompt report. `negatives` is the
-    largest number of negative findings in a prompt report, None for all.
+    Two: findings then impression where both exist, each in random sentence order; of the only section, the text as
+    written and then its back-translation (section `<name>_back_translation`) or, without one, its sentences in random
+    order; of a study with labels only, two prompt reports drawn independently. One: either section at random, in
+    random sentence order, or one prompt report. `negatives` is the largest number of negative findings in a prompt
+    report, None for all.
 
     Raises ReportError for a study with neither report nor labels.
     """
@@ -46,8 +40,7 @@ def choose_texts(
         sections = sections[rng.integers(len(sections)) :][:1]
     elif len(sections) == 1:
         return _twice(study, sections[0], rng)
-    texts = tuple(study.sections[section] for section in sections)
-    return tuple(shuffle_sentences(text, rng) for text in texts) if shuffle else texts
+    return tuple(shuffle_sentences(study.sections[section], rng) for section in sections)
 
 
 def fixed_texts(study: Study, *, bank: PromptBank, negatives: int | None, count: int = 2) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
-from cxr_clip.distributed import Workers, gather, mean
+from cxr_clip.distributed import Workers, gather
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.tensors import EmbeddedViews
 
@@ -30,7 +30,7 @@ def work(folder: Path, workers: Workers) -> None:
     views = EmbeddedViews(images=(rows[0], rows[1]), texts=(rows[2], rows[3]))
     loss = weighted_sum(study_contrast(views, scale), LossWeights())
     loss.backward()
-    results = {"loss": loss.detach(), "scale": scale.grad, "mean": mean(torch.tensor(float(workers.rank)), workers)}
+    results = {"loss": loss.detach(), "scale": scale.grad}
     save_file(results | {name: value.grad for name, value in own.items()}, folder / f"worker{workers.rank}")
     dist.destroy_process_group()
 

@@ -25,14 +25,3 @@ def gather(values: Float[Tensor, "batch dim"], workers: Workers) -> Float[Tensor
     from torch.distributed.nn.functional import all_gather
 
     return torch.cat(tuple(all_gather(values)))  # type: ignore[no-untyped-call]
-
-
-def mean(value: Float[Tensor, ""], workers: Workers) -> Float[Tensor, ""]:
-    """The mean of a scalar over all workers, without gradient."""
-    if workers.count == 1:
-        return value.detach()
-    import torch.distributed as dist
-
-    total = value.detach().clone()
-    dist.all_reduce(total)
-    return total / workers.count

@@ -88,6 +88,12 @@ def test_a_vocabulary_size_that_would_have_no_effect_is_refused(
         assemble.make_model(tiny_recipe(recipe.data.sources[0].manifest, ("model.text", text)), sources)
 
 
+def test_the_image_tower_can_be_named_without_its_weights(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
+    named = tiny_recipe(recipe.data.sources[0].manifest, ("model.image", {"architecture": "resnet50"}))
+    model, _ = assemble.make_model(named, sources)
+    assert model.image_projection.in_features == 2048
+
+
 def test_training_sets_the_dropout_and_the_frozen_parts_of_a_model(
     recipe: Recipe, sources: tuple[assemble.Source, ...]
 ) -> None:

@@ -1,5 +1,6 @@
 """Recipes: the paper's defaults, overrides, and errors that name the mend."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,9 @@ def test_overrides_reach_lists_and_sections_that_the_file_leaves_out(minimal: Pa
         (["train.epoch=3"], ["'train.epoch'", "did you mean 'epochs'"]),
         (["data.sources.0.manifst=x"], ["manifst", "did you mean 'manifest'"]),
         (["data.augment.clahe_clp=3"], ["did you mean 'clahe_clip'"]),
+        (["model.text.tokeniser.lowercas=true"], ["'model.text.tokeniser.lowercas'", "did you mean 'lowercase'"]),
+        (["data.augment.crop_scale=[1.1, 0.8]"], ["data.augment", "smallest", "not [1.1, 0.8]"]),
+        (["data.augment.crop_scale=[5, 9]"], ["data.augment", "at most 1, not [5, 9]"]),
         (["trian.epochs=3"], ["did you mean 'train'"]),
         (["train.epochs=0"], ["train.epochs = 0", "greater than 0"]),
         (["train.warmup_epochs=20"], ["leaves nothing of 15 epochs"]),
@@ -75,6 +79,16 @@ def test_a_wrong_setting_is_refused_with_its_mend(minimal: Path, overrides: list
         load_recipe(minimal, overrides)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_crop_of_one_size_is_allowed(minimal: Path) -> None:
+    assert load_recipe(minimal, ["data.augment.crop_scale=[1, 1]"]).data.augment.crop_scale == (1, 1)
+
+
+def test_an_image_architecture_is_a_name_or_a_mapping(minimal: Path) -> None:
+    for architecture in ("resnet50", {"model_type": "resnet"}):
+        image = load_recipe(minimal, [f"model.image={{architecture: {json.dumps(architecture)}}}"]).model.image
+        assert image.architecture == architecture
 
 
 def test_plain_clip_is_a_setting(minimal: Path) -> None:

@@ -7,7 +7,7 @@ Settings are read by `assemble` alone; everything below it takes plain arguments
 import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -42,6 +42,13 @@ class AugmentSettings(Section):
     brightness: Fraction = 0.1
     contrast: Fraction = 0.2
 
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Self:
+        low, high = self.crop_scale
+        if not low <= min(high, 1.0):
+            raise ValueError(f"crop_scale is [smallest, largest] with a smallest of at most 1, not [{low:g}, {high:g}]")
+        return self
+
 
 class DataSettings(Section):
     """What is read, and what is drawn from each study."""
@@ -58,12 +65,12 @@ class DataSettings(Section):
 class ImageEncoderSettings(Section):
     """The image tower: pretrained weights by name or local folder, or random weights of an architecture.
 
-    `architecture` holds what `transformers.AutoConfig.for_model` takes, `model_type` first. `mean` and `std` are of
-    images in 0..1; null = what the encoder's family was trained with.
+    `architecture` is `resnet50`, `swin-tiny`, or what `transformers.AutoConfig.for_model` takes, `model_type` first.
+    `mean` and `std` are of images in 0..1; null = what the encoder's family was trained with.
     """
 
     pretrained: str | None = None
-    architecture: dict[str, Any] | None = None
+    architecture: str | dict[str, Any] | None = None
     pooling: Literal["mean", "first", "pooled"] = "mean"
     mean: tuple[float, float, float] | None = None
     std: tuple[Above0, Above0, Above0] | None = None
@@ -277,9 +284,16 @@ def _explain(error: ValidationError) -> Iterable[str]:
 
 def _near_names(location: tuple[int | str, ...]) -> list[str]:
     """Known settings that look like the last part of `location`."""
-    section: Any = Recipe
+    section: type[Section] | None = Recipe
     for part in location[:-1]:
-        if isinstance(part, str):
-            section = section.model_fields[part].annotation
-    section = SourceSettings if section is not None and not hasattr(section, "model_fields") else section
-    return difflib.get_close_matches(str(location[-1]), list(section.model_fields), n=1, cutoff=0.5)
+        if isinstance(part, str) and section is not None:
+            section = _section_within(section.model_fields[part].annotation)
+    known = list(section.model_fields) if section is not None else []
+    return difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+
+
+def _section_within(annotation: Any) -> type[Section] | None:
+    """The section that an annotation holds: itself, or inside of `X | None`, `tuple[X, ...]`, `Annotated[X, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next(filter(None, map(_section_within, get_args(annotation))), None)

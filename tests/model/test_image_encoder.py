@@ -204,6 +204,7 @@ def test_a_folder_with_broken_weights_is_an_error(architectures, tmp_path) -> No
         ({"model_type": "resnet", "depth": [1]}, "no setting 'depth'; did you mean: depths"),
         ({"model_type": "resnet", "layer_type": "odd"}, "refuses its settings"),
         ({"model_type": "encodec"}, "cannot take pictures"),
+        ("resnet-50", "unknown image architecture 'resnet-50': name one of resnet50, swin-tiny"),
     ],
 )
 def test_an_impossible_architecture_is_a_mistake_of_the_recipe(architecture, message) -> None:
@@ -215,6 +216,15 @@ def test_the_short_names_are_the_papers_architectures() -> None:
     assert IMAGE_ARCHITECTURES["resnet50"]["downsample_in_bottleneck"] is False
     config = SwinConfig(**{k: v for k, v in IMAGE_ARCHITECTURES["swin-tiny"].items() if k != "model_type"})
     assert (config.hidden_size, config.window_size, config.patch_size, config.image_size) == (768, 7, 4, 224)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "parameters"), [("resnet50", 2048, 23_508_032), ("swin-tiny", 768, 27_519_354)]
+)
+def test_a_short_name_gives_random_weights_of_the_papers_size(name, size, parameters) -> None:
+    encoder = image_encoder_from_architecture(name, pooling="mean")
+    assert encoder.feature_size == size
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == parameters
 
 
 def test_loading_says_nothing(architectures, tmp_path, capfd) -> None:

@@ -32,7 +32,8 @@ ImagePooling = Literal["mean", "first", "pooled"]
 PRETRAINED_IMAGE_ENCODERS: Mapping[str, str] = MappingProxyType(
     {"resnet50": "microsoft/resnet-50", "swin-tiny": "microsoft/swin-tiny-patch4-window7-224"}
 )
-# The same architectures for random weights. ResNet-50 strides in the 3x3 convolutions, as torchvision's does.
+# The same architectures by the same names, for random weights. ResNet-50 strides in the 3x3 convolutions, as
+# torchvision's does.
 IMAGE_ARCHITECTURES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         "resnet50": {"model_type": "resnet", "downsample_in_bottleneck": False},
@@ -113,17 +114,20 @@ def image_encoder_from_folder(
 
 
 def image_encoder_from_architecture(
-    architecture: Mapping[str, object],
+    architecture: str | Mapping[str, object],
     *,
     pooling: ImagePooling,
     mean: Channels | None = None,
     std: Channels | None = None,
 ) -> ImageEncoder:
-    """Return an encoder with random weights (torch's global generator) from `model_type` and its settings.
+    """Return an encoder with random weights (torch's global generator).
+
+    `architecture`: a name of `IMAGE_ARCHITECTURES`, or `model_type` and its settings.
 
     Raises RecipeError if the architecture is unknown or impossible, or cannot be pooled like this.
     """
-    backbone = random_backbone(make_architecture(architecture), takes="pixel_values", pooler=pooling == "pooled")
+    settings = _named(architecture) if isinstance(architecture, str) else architecture
+    backbone = random_backbone(make_architecture(settings), takes="pixel_values", pooler=pooling == "pooled")
     return _encoder(backbone, pooling, _chosen(backbone, None, mean, std))
 
 
@@ -143,6 +147,15 @@ def write_image_config(encoder: ImageEncoder, folder: Path) -> None:
     _architecture(encoder.backbone).save_pretrained(folder)
     mean, std = encoder.mean.flatten().tolist(), encoder.std.flatten().tolist()
     Normalisation(mean=tuple(mean), std=tuple(std)).write(folder)
+
+
+def _named(architecture: str) -> Mapping[str, object]:
+    if architecture not in IMAGE_ARCHITECTURES:
+        raise RecipeError(
+            f"unknown image architecture {architecture!r}: name one of {', '.join(IMAGE_ARCHITECTURES)}, or give a "
+            "mapping with model_type and its settings"
+        )
+    return IMAGE_ARCHITECTURES[architecture]
 
 
 def _chosen(

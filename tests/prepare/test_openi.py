@@ -8,7 +8,8 @@ import pytest
 
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.errors import SourceError
-from cxr_clip.prepare.openi import image_key, prepare_openi, read_openi
+from cxr_clip.prepare.openi import prepare_openi, read_openi
+from cxr_clip.prepare.openi_tables import image_key
 from cxr_clip.prepare.pipeline import PrepareOptions, Rejection, run_pipeline
 from cxr_clip.study import Certainty, Split, Study, View
 
@@ -80,6 +81,74 @@ def test_tables_in_the_folder_or_given_are_used(openi: Path, tmp_path: Path) -> 
     assert studies(tmp_path / "given") == found
 
 
+def write_tables(folder: Path, *, uid: str = "{}") -> dict[str, Path]:
+    """Tables of the first eleven of twelve reports, of ten of them the labels, of one side the projections."""
+    images = (f"{n},CXR{n}_1_IM-0001-3001,Lateral" for n in range(1, 13))
+    rows = {
+        "projections": ["uid,image_id,projection", *images],
+        "splits": ["uid,split", *(f"{uid.format(n)},test" for n in range(1, 12))],
+        "labels": ["uid,Effusion", *(f"{uid.format(n)},1" for n in range(1, 11))],
+    }
+    for name, lines in rows.items():
+        (folder / f"my_{name}.csv").write_text("\n".join(lines))
+    return {name: folder / f"my_{name}.csv" for name in rows}
+
+
+def test_reports_are_named_with_or_without_their_letters(openi: Path, tmp_path: Path) -> None:
+    prepare_openi(openi, tmp_path / "plain", OPTIONS, **write_tables(tmp_path))
+    prepare_openi(openi, tmp_path / "letters", OPTIONS, **write_tables(tmp_path, uid="CXR{}"))
+    found = studies(tmp_path / "letters")
+    assert found["CXR3"].findings == {"Pleural Effusion": Certainty.POSITIVE}
+    assert found == studies(tmp_path / "plain")
+
+
+def test_what_the_tables_do_not_name_is_counted(openi: Path, tmp_path: Path) -> None:
+    assert prepare_openi(openi, tmp_path / "out", OPTIONS, **write_tables(tmp_path)).remarks == {
+        "images whose projection my_projections.csv names": 11,
+        "images without a projection that is known": 11,
+        "studies split by my_splits.csv": 11,
+        "studies with findings from my_labels.csv": 10,
+        "reports that the table of labels (my_labels.csv) does not name": 1,
+    }
+
+
+def test_it_is_said_where_views_splits_and_findings_come_from(openi: Path, tmp_path: Path) -> None:
+    assert prepare_openi(openi, tmp_path / "none", OPTIONS).remarks == {
+        "images without a projection that is known": 24,
+        "studies split by a hash of the report": 12,
+        "studies with findings from MeSH terms": 12,
+    }
+    tables = write_tables(tmp_path)
+    for name, usual in (("projections", "projections"), ("splits", "split"), ("labels", "labels_nih14")):
+        tables[name].rename(openi / f"{usual}.csv")
+    remarks = " ".join(prepare_openi(openi, tmp_path / "found", OPTIONS).remarks)
+    assert all(name in remarks for name in ("projections.csv names", "by split.csv", "from labels_nih14.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("projections", "uid,image_id,projection\n1,CXR1_1_IM-0001,Frontal\n", "24 images"),
+        ("splits", "uid,split\n901,train\n902,test\n", "12 reports"),
+        ("labels", "uid,Effusion\nx1,1\n", "12 reports"),
+    ],
+)
+def test_a_table_of_other_reports_is_refused(openi: Path, tmp_path: Path, name: str, text: str, what: str) -> None:
+    file = tmp_path / "other.csv"
+    file.write_text(text)
+    with pytest.raises(SourceError, match=f"other.csv names none of the {what} .*give the table of this folder"):
+        prepare_openi(openi, tmp_path / "out", OPTIONS, **{name: file})
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_image_with_two_projections_is_refused(openi: Path, tmp_path: Path) -> None:
+    image = "CXR1_1_IM-0001-3001"
+    table = openi / "projections.csv"
+    table.write_text(f"uid,image_id,projection\n1,{image},Frontal\n1,{image}.png,frontal\n1,{image},Lateral\n")
+    with pytest.raises(SourceError, match=r"projections\.csv line 4 says of 1_IM-0001-3001 something else than line 2"):
+        prepare_openi(openi, tmp_path / "out", OPTIONS)
+
+
 def test_the_kaggle_and_dicom_editions_of_the_names_are_found(openi: Path, tmp_path: Path, write_picture) -> None:
     shutil.rmtree(openi / "images")
     for number in range(1, 13):
@@ -101,10 +170,13 @@ def test_archives_may_be_unpacked_into_folders_of_their_own(openi: Path, tmp_pat
     assert prepare_openi(nested, tmp_path / "out", OPTIONS).studies == 12
 
 
-def test_a_png_is_preferred_to_other_files_of_the_same_image(openi: Path, tmp_path: Path, write_picture) -> None:
+def test_a_png_is_preferred_to_other_files_of_the_same_image_and_they_are_counted(
+    openi: Path, tmp_path: Path, write_picture
+) -> None:
     write_picture(openi / "also" / "CXR1_1_IM-0001-3001.jpg")
     (openi / "also" / "CXR1_1_IM-0001-3001.dcm").touch()
-    prepare_openi(openi, tmp_path / "out", OPTIONS)
+    summary = prepare_openi(openi, tmp_path / "out", OPTIONS)
+    assert summary.remarks["files of the same image, unused"] == 2
     assert studies(tmp_path / "out")["CXR1"].images[0].path == "images/CXR1_1_IM-0001-3001.png"
 
 

@@ -65,7 +65,7 @@ def test_a_positive_term_outweighs_an_uncertain_one_in_any_order() -> None:
 
 
 def test_labels_are_read_with_every_certainty(tmp_path: Path) -> None:
-    (tmp_path / "l.csv").write_text("Effusion,uid,Pleural_Thickening,normal\n1,7,0,0\n-1.0,8,,1\n")
+    (tmp_path / "l.csv").write_text("Effusion,uid,Pleural_Thickening,normal\n1,7,0,0\n-1.0,CXR8,,1\n-1,8,,1\n")
     assert read_labels(tmp_path / "l.csv") == {
         "7": {"Pleural Effusion": POSITIVE, "Pleural Thickening": NEGATIVE, "No Finding": NEGATIVE},
         "8": {"Pleural Effusion": UNCERTAIN, "No Finding": POSITIVE},
@@ -78,6 +78,8 @@ def test_labels_are_read_with_every_certainty(tmp_path: Path) -> None:
         ("id,Effusion\n1,1\n", "no column uid"),
         ("uid,Efusion\n1,1\n", "Pleural Effusion"),
         ("uid,Effusion\n1,yes\n", "line 2 has the label 'yes'; it must be 1, 0, -1 or empty"),
+        ("uid,Effusion\n1,1\nCXR1,0\n", "line 3 says of 1 something else than line 2"),
+        ("uid,Effusion,pleural effusion\n1,1,0\n", "several columns of Pleural Effusion: keep one"),
         ("uid,Effusion\n1\n", "line 2 has 1 values instead of 2"),
     ],
 )

@@ -30,3 +30,11 @@ def test_splits_are_read_in_common_spellings(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("uid,split\n1,train\n2,holdout\n")
     with pytest.raises(SourceError, match="line 3 has the split 'holdout'; use train, validate or test"):
         read_splits(tmp_path / "s.csv")
+
+
+def test_a_report_comes_to_one_split_however_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("uid,split\nCXR1,train\n2,test\n1,train\n")
+    assert read_splits(tmp_path / "s.csv") == {"1": Split.TRAIN, "2": Split.TEST}
+    (tmp_path / "s.csv").write_text("uid,split\nCXR1,train\n2,test\n1,test\n")
+    with pytest.raises(SourceError, match="line 4 says of 1 something else than line 2: keep one of them"):
+        read_splits(tmp_path / "s.csv")

@@ -5,8 +5,11 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from cxr_clip.errors import SourceError
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,19 @@ def read_columns(file: Path, columns: Iterable[str]) -> Iterator[tuple[str, ...]
         if len(row) <= max(places):
             raise SourceError(f"{file} line {number} has {len(row)} values, fewer than its header: download it again")
         yield tuple(row[place] for place in places)
+
+
+def by_key(file: Path, rows: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+    """The rows of a table (from line 2 on) by their key.
+
+    Raises SourceError where a key comes again with another value; the same row twice is fine.
+    """
+    known: dict[str, tuple[int, Value]] = {}
+    for line, (key, value) in enumerate(rows, start=2):
+        before, other = known.setdefault(key, (line, value))
+        if other != value:
+            raise SourceError(f"{file} line {line} says of {key} something else than line {before}: keep one of them")
+    return {key: value for key, (_, value) in known.items()}
 
 
 def read_csv(file: Path) -> tuple[list[str], list[list[str]]]:

@@ -1,12 +1,13 @@
 """Findings of Open-I studies: from a table of labels, or from the MeSH terms of the report's indexers."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_clip.data.findings import NO_FINDING, canonical
 from cxr_clip.errors import PromptError, SourceError
-from cxr_clip.prepare.files import read_csv
+from cxr_clip.prepare.files import by_key, read_csv
 from cxr_clip.study import Certainty
 
 _NOT_CODED = ("no indexing", "technical quality of image unsatisfactory")
@@ -116,21 +117,29 @@ def _mention(mentioned: dict[str, Certainty], rule: _Rule, *, borderline: bool) 
 
 
 def read_labels(file: Path) -> dict[str, Mapping[str, Certainty]]:
-    """Findings by report id, from a CSV with a column `uid` and one column a finding ("normal" is No Finding).
+    """Findings by report id without "CXR", from a CSV with `uid` and one column a finding ("normal" is No Finding).
 
-    Values: 1 positive, 0 negative, -1 uncertain, empty not mentioned. Raises SourceError for anything else.
+    Values: 1 positive, 0 negative, -1 uncertain, empty not mentioned. Raises SourceError for anything else, for two
+    columns of one finding, and for a report that comes again with other labels.
     """
     header, rows = read_csv(file)
     if "uid" not in header:
         raise SourceError(f"{file} has no column uid; its columns are {', '.join(header)}")
     columns = [(place, _finding(name, file)) for place, name in enumerate(header) if name != "uid"]
-    known: dict[str, Mapping[str, Certainty]] = {}
+    twice = sorted(name for name, count in Counter(name for _, name in columns).items() if count > 1)
+    if twice:
+        raise SourceError(f"{file} has several columns of {', '.join(twice)}: keep one of each")
+    return by_key(file, _labels(file, rows, columns, uid=header.index("uid")))
+
+
+def _labels(
+    file: Path, rows: Sequence[Sequence[str]], columns: Sequence[tuple[int, str]], *, uid: int
+) -> Iterator[tuple[str, Mapping[str, Certainty]]]:
     for line, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise SourceError(f"{file} line {line} has {len(row)} values instead of {len(header)}")
+        if len(row) != len(columns) + 1:
+            raise SourceError(f"{file} line {line} has {len(row)} values instead of {len(columns) + 1}")
         values = ((name, _certainty(row[place], file, line)) for place, name in columns)
-        known[row[header.index("uid")]] = {name: certainty for name, certainty in values if certainty is not None}
-    return known
+        yield row[uid].removeprefix("CXR"), {name: certainty for name, certainty in values if certainty is not None}
 
 
 def _finding(name: str, file: Path) -> str:

@@ -1,10 +1,11 @@
 """Put a study on one side of a split by a hash: the same on every machine, whatever else is in the folder."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from cxr_clip.errors import SourceError
-from cxr_clip.prepare.files import read_columns
+from cxr_clip.prepare.files import by_key, read_columns
 from cxr_clip.study import Split
 
 _SPELLINGS = {
@@ -28,10 +29,15 @@ def split_by_hash(key: str) -> Split:
 
 
 def read_splits(file: Path) -> dict[str, Split]:
-    """The split of each report id, from a CSV with the columns `uid` and `split`. Raises SourceError."""
-    splits: dict[str, Split] = {}
+    """The split of each report, by its id without "CXR", from a CSV with the columns `uid` and `split`.
+
+    Raises SourceError for another split, or a report that comes again in another one.
+    """
+    return by_key(file, _rows(file))
+
+
+def _rows(file: Path) -> Iterator[tuple[str, Split]]:
     for line, (report, name) in enumerate(read_columns(file, ("uid", "split")), start=2):
         if name.lower() not in _SPELLINGS:
             raise SourceError(f"{file} line {line} has the split {name!r}; use train, validate or test")
-        splits[report] = _SPELLINGS[name.lower()]
-    return splits
+        yield report.removeprefix("CXR"), _SPELLINGS[name.lower()]

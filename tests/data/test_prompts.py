@@ -1,6 +1,5 @@
 """Prompts are many distinct, well-formed sentences, and prompt reports say exactly what the labels say."""
 
-import json
 import re
 from collections import Counter
 from functools import lru_cache
@@ -12,9 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_clip.data.articles import indefinite_article
 from cxr_clip.data.findings import FINDINGS, NO_FINDING
-from cxr_clip.data.prompt_grammar import expand
 from cxr_clip.data.prompts import load_prompt_bank, load_zero_shot_prompts, write_prompt_report
 from cxr_clip.data.reports import split_sentences
 from cxr_clip.errors import PromptError
@@ -44,59 +41,6 @@ def meanings():
 def said(report):
     """What a report says, sentence by sentence, read back from the bank."""
     return [meanings()[sentence] for sentence in split_sentences(report)]
-
-
-class TestGrammar:
-    def test_slots_choices_and_optional_slots_multiply(self):
-        slots = {"side": ["left", "right"], "size": ["small"]}
-        assert expand("{size?} {side} {effusion|fluid}.", slots) == (
-            "Small left effusion.",
-            "Small left fluid.",
-            "Small right effusion.",
-            "Small right fluid.",
-            "Left effusion.",
-            "Left fluid.",
-            "Right effusion.",
-            "Right fluid.",
-        )
-
-    def test_phrases_may_hold_slots(self):
-        slots = {"side": ["left", "right"], "place": ["at the {side} base"]}
-        assert expand("Nodule {place}.", slots) == ("Nodule at the left base.", "Nodule at the right base.")
-
-    def test_an_empty_choice_leaves_no_trace(self):
-        assert expand("Mass {.|, large .}", {}) == ("Mass.", "Mass, large.")
-
-    def test_repeats_are_said_once(self):
-        assert expand("{a|a|A} mass", {}) == ("A mass",)
-
-    @pytest.mark.parametrize(
-        ("word", "article"),
-        [
-            *[(word, "a") for word in ("mass", "5", "1", "PICC", "CT", "unilateral", "European", "one")],
-            *[
-                (word, "an")
-                for word in ("effusion", "8", "11", "18", "NG", "ET", "ulcer", "A", "unusual", "uninflated")
-            ],
-        ],
-    )
-    def test_articles_follow_the_sound(self, word, article):
-        assert indefinite_article(word) == article
-        assert expand("there is a(n) " + word, {}) == (f"There is {article} {word}",)
-
-    @pytest.mark.parametrize(
-        ("template", "message"),
-        [
-            ("A {colour} mass", r"uses slot \{colour\}, which is not defined: .*loop, many"),
-            ("A {loop} mass", r"slot \{loop\} contains itself"),
-            ("A {many mass", "brace without its partner"),
-            ("A many} mass", "brace without its partner"),
-            ("{many}{many}{many}{many}", "more than 5,000 sentences"),
-        ],
-    )
-    def test_a_template_that_cannot_be_expanded_says_why(self, template, message):
-        with pytest.raises(PromptError, match=message):
-            expand(template, {"loop": ["x {loop}"], "many": [str(number) for number in range(10)]})
 
 
 class TestBank:
@@ -148,63 +92,6 @@ class TestBank:
         text = files("cxr_clip").joinpath("resources", "prompts_train.yaml").read_text("utf-8")
         slots = yaml.safe_load(text)["slots"]
         assert all(f"{{{name}}}" in text or f"{{{name}?}}" in text for name in slots)
-
-
-class TestOwnFiles:
-    def write(self, tmp_path, content):
-        path = tmp_path / "own.yaml"
-        path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
-        return path
-
-    def test_a_grammar_file_replaces_the_bank(self, tmp_path):
-        own = """
-        slots: {side: [left, right]}
-        findings:
-          Normal: {positive: [Fine.]}
-          Effusion: {slots: {side: [both]}, positive: ["Fluid on {side} sides."], negative: ["Dry."]}
-        """
-        bank = load_prompt_bank(self.write(tmp_path, own))
-        assert bank.all_sentences() == {"Fine.", "Fluid on both sides.", "Dry."}
-        assert bank.sentences("Pleural Effusion", POSITIVE) == ("Fluid on both sides.",)
-
-    def test_plain_lists_in_json_are_read(self, tmp_path):
-        own = {"No Finding": {"pos": ["Fine."], "neg": [], "unc": []}, "Edema": {"pos": ["Wet."], "unc": ["Wet?"]}}
-        bank = load_prompt_bank(self.write(tmp_path, own))
-        assert bank.sentences("Edema", UNCERTAIN) == ("Wet?",)
-
-    def test_a_list_that_is_missing_is_named_when_it_is_needed(self, tmp_path):
-        path = self.write(tmp_path, {"No Finding": {"pos": ["Fine."]}})
-        with pytest.raises(PromptError, match=rf"{path} has no negative sentences for 'Edema': add `negative`"):
-            load_prompt_bank(path).sentences("Edema", NEGATIVE)
-
-    @pytest.mark.parametrize(
-        ("content", "message"),
-        [
-            ({"Edema": {"pos": ["Wet."]}}, "positive sentences for 'No Finding' are missing"),
-            ({"Edemma": {"pos": ["Wet."]}}, "own.yaml: There is no finding called 'Edemma': did you mean 'Edema'"),
-            ({"Edema": {"post": ["Wet."]}}, "own.yaml: Edema: unknown key 'post': did you mean 'pos'"),
-            ({"Edema": {"maybe": ["Wet."]}}, "unknown key 'maybe': use one of slots, positive, negative"),
-            ({"Edema": {"neg": ["Dry."]}}, "Edema: positive sentences are missing: add a list"),
-            ({"Edema": {"pos": "Wet."}}, "Edema: pos: expected a list with at least one sentence, found 'Wet.'"),
-            ({"Edema": {"pos": ["Wet.", False]}}, "Edema: pos: number 2 is False, not a sentence"),
-            ({"Edema": {"pos": ["Wet.", " "]}}, "number 2 is ' ', not a sentence: write it in quotes"),
-            ({"Edema": {"pos": ["{x} wet."]}}, r"Edema: pos: template '\{x\} wet.' uses slot"),
-            ({"Edema": {"pos": ["Wet."], "positive": ["Wet."]}}, "positive sentences are given twice"),
-            ({"Edema": ["Wet." * 20]}, r"Edema: expected `name: ...` entries, found \['Wet\..*\.\.\."),
-            ({"Edema": {"pos": ["W."]}, "Oedema": {"pos": ["W."]}}, "'Edema' and 'Oedema' are the same finding"),
-            ({"findings": {}, "slotz": {}}, "unknown key 'slotz': did you mean 'slots'"),
-            ({"findings": {"Edema": {"pos": ["W."], "slots": {"a b": ["c"]}}}}, "slot name 'a b' is not one word"),
-            ("[1, 2", "own.yaml is not valid YAML"),
-            ("- a", r"own.yaml: expected `name: ...` entries, found \['a'\]"),
-        ],
-    )
-    def test_a_malformed_file_is_refused_with_the_place_and_the_mend(self, tmp_path, content, message):
-        with pytest.raises(PromptError, match=message):
-            load_prompt_bank(self.write(tmp_path, content))
-
-    def test_a_file_that_is_not_there_is_refused(self, tmp_path):
-        with pytest.raises(PromptError, match=r"absent\.yaml cannot be read"):
-            load_prompt_bank(tmp_path / "absent.yaml")
 
 
 class TestReport:

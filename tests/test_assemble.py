@@ -12,6 +12,7 @@ from cxr_clip.data.prompts import load_prompt_bank
 from cxr_clip.data.texts import fixed_texts
 from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.errors import ManifestError, RecipeError, TrainingError
+from cxr_clip.model.text_encoder import text_encoder_from_architecture
 from cxr_clip.recipe import Recipe
 from support_data import made_up_picture, write_tiny_manifest
 from support_models import TEXT, tiny_recipe
@@ -86,6 +87,25 @@ def test_a_vocabulary_size_that_would_have_no_effect_is_refused(
     text = {"architecture": {**TEXT, "vocab_size": 7}, "tokeniser": {"vocabulary_size": 200}}
     with pytest.raises(RecipeError, match=r"model\.text\.architecture\.vocab_size has no effect"):
         assemble.make_model(tiny_recipe(recipe.data.sources[0].manifest, ("model.text", text)), sources)
+
+
+def test_texts_longer_than_the_encoder_takes_are_refused(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
+    manifest = recipe.data.sources[0].manifest
+    assemble.make_model(tiny_recipe(manifest, ("data.max_tokens", 64)), sources)
+    with pytest.raises(RecipeError, match=r"data\.max_tokens=65 .*: set data\.max_tokens=64 or less"):
+        assemble.make_model(tiny_recipe(manifest, ("data.max_tokens", 65)), sources)
+
+
+def test_a_tokeniser_of_another_encoder_is_refused(
+    recipe: Recipe, sources: tuple[assemble.Source, ...], tmp_path: Path
+) -> None:
+    _, tokeniser = assemble.make_model(recipe, sources)
+    other = text_encoder_from_architecture({**TEXT, "vocab_size": 150}, pooling="eos")
+    other.backbone.save_pretrained(tmp_path)
+    tokeniser.save_pretrained(tmp_path)
+    pretrained = tiny_recipe(recipe.data.sources[0].manifest, ("model.text", {"pretrained": str(tmp_path)}))
+    with pytest.raises(RecipeError, match=r"the tokeniser of model\.text\.pretrained .* up to 149: give a folder"):
+        assemble.make_model(pretrained, sources)
 
 
 def test_the_image_tower_can_be_named_without_its_weights(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:

@@ -67,9 +67,12 @@ def make_model(recipe: Recipe, sources: tuple[Source, ...]) -> "tuple[DualEncode
     settings = recipe.model
     tokeniser = _make_tokeniser(recipe, sources)
     torch.manual_seed(recipe.train.seed)
+    image = _make_image_encoder(settings.image)
+    text = _make_text_encoder(settings, len(tokeniser))
+    _refuse_tokens_beyond(text, tokeniser, max_tokens=recipe.data.max_tokens)
     model = DualEncoder(
-        _make_image_encoder(settings.image),
-        _make_text_encoder(settings, len(tokeniser)),
+        image,
+        text,
         dim=settings.embedding_size,
         temperature=settings.temperature,
         buckets=settings.text.buckets,
@@ -104,6 +107,20 @@ def _make_text_encoder(settings: ModelSettings, vocabulary_size: int) -> TextEnc
         raise RecipeError("model.text.architecture.vocab_size has no effect: the tokeniser decides it; leave it out")
     architecture = {**text.architecture, "vocab_size": vocabulary_size}
     return text_encoder_from_architecture(architecture, pooling=text.pooling)
+
+
+def _refuse_tokens_beyond(text: TextEncoder, tokeniser: "PreTrainedTokenizerBase", *, max_tokens: int) -> None:
+    """Refuse texts that are longer, or tokens with higher numbers, than the text encoder has embeddings for."""
+    longest, last = text.longest_text, max(tokeniser.get_vocab().values())
+    if longest is not None and max_tokens > longest:
+        raise RecipeError(
+            f"data.max_tokens={max_tokens} is more than this text encoder takes: set data.max_tokens={longest} or less"
+        )
+    if last >= text.vocabulary_size:
+        raise RecipeError(
+            f"the tokeniser of model.text.pretrained numbers its tokens up to {last}, and its encoder has embeddings "
+            f"up to {text.vocabulary_size - 1}: give a folder whose tokeniser and weights belong together"
+        )
 
 
 def _make_tokeniser(recipe: Recipe, sources: tuple[Source, ...]) -> "PreTrainedTokenizerBase":

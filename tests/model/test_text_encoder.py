@@ -14,11 +14,21 @@ from cxr_clip.model.text_encoder import (
     text_encoder_from_architecture,
     text_encoder_from_config_folder,
     text_encoder_from_folder,
+    trimmed,
     write_text_config,
 )
 from cxr_clip.tensors import Tokens
 
 LENGTHS = [3, 17, 5, 30, 4, 2, 16, 9]
+
+
+SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+SMALL_BERT = SMALL | {"intermediate_size": 24, "max_position_embeddings": 20}
+MODERN_BERT = SMALL | {
+    "model_type": "modernbert",
+    "intermediate_size": 24,
+    **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0),
+}
 
 
 @pytest.fixture
@@ -126,6 +136,42 @@ def test_dropout_of_zero_makes_training_and_evaluation_one(encoder, padded_token
     torch.testing.assert_close(encoder(tokens), quiet)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0])
+def test_dropout_reaches_an_attention_that_keeps_its_rate_as_a_number(padded_tokens, rate) -> None:
+    encoder = text_encoder_from_architecture({**MODERN_BERT, "attention_dropout": rate}, pooling="mean")
+    tokens = padded_tokens(LENGTHS)
+    quiet = encoder.eval()(tokens)
+    encoder.train()
+    set_dropout(encoder, 0.5)
+    assert not torch.allclose(encoder(tokens), encoder(tokens))
+    set_dropout(encoder, 0.0)
+    torch.testing.assert_close(encoder(tokens), quiet)
+
+
 def test_a_dropout_that_has_no_effect_is_refused() -> None:
-    with pytest.raises(RecipeError, match="no dropout layer"):
+    with pytest.raises(RecipeError, match="no dropout:"):
         set_dropout(TextEncoder(torch.nn.Linear(2, 2), feature_size=2, pooling="eos"), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "longest"), [("bert", 20), ("electra", 20), ("roberta", 18), ("xlm-roberta", 18), ("mpnet", 18)]
+)
+def test_the_longest_text_is_the_longest_that_can_be_encoded(padded_tokens, model_type, longest) -> None:
+    encoder = text_encoder_from_architecture(SMALL_BERT | {"model_type": model_type}, pooling="eos").eval()
+    assert encoder.longest_text == longest
+    tokens = padded_tokens([longest + 1])
+    tokens.ids.clamp_(min=2)  # 1 is the padding of some
+    encoder(
+        trimmed(Tokens(ids=tokens.ids, mask=tokens.mask * (torch.arange(longest + 1) < longest)), torch.tensor([0]))
+    )
+    with pytest.raises((IndexError, RuntimeError)):
+        encoder(tokens)
+
+
+def test_relative_positions_have_no_longest_text() -> None:
+    encoder = text_encoder_from_architecture(
+        {"model_type": "xlnet", "vocab_size": 50, "d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 24},
+        pooling="eos",
+    )
+    assert encoder.longest_text is None
+    assert encoder.vocabulary_size == 50

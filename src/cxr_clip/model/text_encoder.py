@@ -38,6 +38,24 @@ class TextEncoder(nn.Module):
         self.feature_size = feature_size
         self.pooling = pooling
 
+    @property
+    def longest_text(self) -> int | None:
+        """How many tokens a text may have; None where the backbone names no limit."""
+        backbone: Any = self.backbone
+        positions = getattr(backbone.config, "max_position_embeddings", None)
+        if positions is None or positions < 1:
+            return None
+        # RoBERTa and its kin give the first token the position after that of the padding.
+        table = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
+        padding = getattr(table, "padding_idx", None)
+        return int(positions) if padding is None else int(positions) - padding - 1
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens have an embedding."""
+        backbone: Any = self.backbone
+        return int(backbone.get_input_embeddings().num_embeddings)
+
     def forward(self, tokens: Tokens, *, buckets: int = 1) -> Float[Tensor, "batch features"]:
         """Return the feature of each text, in the order given.
 
@@ -118,17 +136,25 @@ def text_encoder_from_config_folder(folder: Path, *, pooling: TextPooling) -> Te
 
 
 def set_dropout(encoder: TextEncoder, rate: float) -> None:
-    """Give every dropout layer of the backbone the same rate; 0 stops them all.
+    """Give every dropout of the backbone the same rate; 0 stops them all.
 
     On a CPU the random numbers of 0.1 took a third of the time of a partly frozen six-layer BERT.
 
-    Raises RecipeError if the backbone has no dropout layer, so that the rate would have no effect.
+    Raises RecipeError if the backbone has no dropout, so that the rate would have no effect.
     """
-    layers = [module for module in encoder.backbone.modules() if isinstance(module, nn.Dropout)]
-    if not layers:
-        raise RecipeError("this text backbone has no dropout layer: leave model.text.dropout out")
-    for layer in layers:
-        layer.p = rate
+    places = [(module, name) for module in encoder.backbone.modules() for name in _dropout_rates(module)]
+    if not places:
+        raise RecipeError("this text backbone has no dropout: leave model.text.dropout out")
+    for module, name in places:
+        setattr(module, name, rate)
+
+
+def _dropout_rates(module: nn.Module) -> list[str]:
+    """The attributes of a module that hold a rate: a layer's own, or that of an attention without such a layer."""
+    if isinstance(module, nn.Dropout):
+        return ["p"]
+    numbers = [name for name, value in vars(module).items() if type(value) in (int, float)]
+    return [name for name in numbers if "dropout" in name]
 
 
 def write_text_config(encoder: TextEncoder, folder: Path) -> None:

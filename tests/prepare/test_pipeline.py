@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,6 +134,50 @@ def test_changed_raw_data_are_refused_by_finished_and_unfinished_folders(
     for name in ("finished", "unfinished"):
         with pytest.raises(SourceError, match="changed since"):
             prepare_openi(openi, tmp_path / name, SMALL)
+
+
+def test_an_image_that_was_replaced_is_noticed_by_finished_and_unfinished_folders(
+    openi: Path, tmp_path: Path, write_picture
+) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    image = openi / "images" / "CXR2_1_IM-0001-3001.png"
+    whole = image.read_bytes()
+    image.write_bytes(whole[:60])
+    assert prepare_openi(openi, tmp_path / "finished", SMALL).images == 23
+    with pytest.raises(KeyboardInterrupt):
+        prepare_openi(openi, tmp_path / "unfinished", SMALL, progress=interrupt)
+    image.write_bytes(whole)
+    for name in ("finished", "unfinished"):
+        with pytest.raises(SourceError, match=r"images.* changed since .*choose another folder or delete this one"):
+            prepare_openi(openi, tmp_path / name, SMALL)
+
+
+def test_a_copy_of_the_raw_folder_is_the_same_data(openi: Path, tmp_path: Path) -> None:
+    prepare_openi(openi, tmp_path / "out", SMALL)
+    shutil.copytree(openi, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert prepare_openi(tmp_path / "copy", tmp_path / "out", SMALL).nothing_to_do
+
+
+def test_a_run_without_a_usable_study_can_be_made_again_once_its_images_are_mended(openi: Path, tmp_path: Path) -> None:
+    whole = {path: path.read_bytes() for path in (openi / "images").iterdir()}
+    for path in whole:
+        path.write_bytes(b"")
+    report = openi / "ecgen-radiology" / "1.xml"
+    kept = report.read_text()
+    report.write_text(kept.replace("</eCitation>", '<parentImage id="CXR1_1_IM-0009"/></eCitation>'))
+    with pytest.raises(SourceError, match=r"no usable study: image: the file is empty \(24\)"):
+        prepare_openi(openi, tmp_path / "out", SMALL)
+    assert not (tmp_path / "out" / "unfinished").exists()
+    assert list((tmp_path / "out" / "shards").iterdir()) == []
+    report.write_text(kept)
+    for path, data in whole.items():
+        path.write_bytes(data)
+    prepare_openi(openi, tmp_path / "out", SMALL)
+    prepare_openi(openi, tmp_path / "straight", SMALL)
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
 
 
 def test_a_folder_with_someone_elses_manifest_is_left_alone(openi: Path, tmp_path: Path) -> None:

@@ -80,9 +80,21 @@ def require_same(was: dict[str, str | int | None], asked: dict[str, str | int | 
         )
 
 
-def digest(drafts: Sequence[Study | Rejection]) -> str:
-    """A fingerprint of drafts: changes with any text, label, split, or image path."""
-    return hashlib.sha256("\n".join(map(repr, drafts)).encode("utf-8", "surrogateescape")).hexdigest()
+def digest(drafts: Sequence[Study | Rejection], raw: Path) -> str:
+    """A fingerprint of drafts: changes with any text, label, split, image path, or size of an image file below `raw`.
+
+    Times of files do not count, so that a copy of the raw folder is the same data.
+    """
+    sizes = [_size(raw / image.path) for draft in drafts if isinstance(draft, Study) for image in draft.images]
+    text = "\n".join([*map(repr, drafts), repr(sizes)])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def write_atomically(path: Path, text: str) -> None:

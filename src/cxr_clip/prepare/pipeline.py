@@ -33,7 +33,7 @@ def run_pipeline(
     start = time.monotonic()
     chunks = _chunks(_first(source.drafts, options.limit), options.studies_per_shard)
     if (out / FILE_NAME).is_file():
-        return _finished_before(source.name, out, options, [digest(chunk) for chunk in chunks])
+        return _finished_before(source.name, out, options, [digest(chunk, source.raw) for chunk in chunks])
     journal = Journal(out)
     journal.begin(source.name, options)
     bar = _Bar(progress, total=min(source.total, options.limit or source.total))
@@ -41,11 +41,12 @@ def run_pipeline(
     with Decoder(source.raw, short_side=options.short_side, processes=options.processes) as decoder:
         for number, chunk in enumerate(chunks):
             part = journal.read(number)
+            fingerprint = digest(chunk, source.raw)
             if part is None:
                 part = _write_part(journal, out, number, bar.watch(chunk, decoder))
-                part = replace(part, digest=digest(chunk), rejections=(*_rejections(chunk), *part.rejections))
+                part = replace(part, digest=fingerprint, rejections=(*_rejections(chunk), *part.rejections))
                 journal.write(number, part)
-            elif part.digest != digest(chunk):
+            elif part.digest != fingerprint:
                 raise _changed(out)
             bar.move_to((number + 1) * options.studies_per_shard)
             parts.append(part)
@@ -92,13 +93,16 @@ def _rejections(chunk: Sequence[Study | Rejection]) -> list[Rejection]:
     return [draft for draft in chunk if isinstance(draft, Rejection)]
 
 
+def _shard(number: int) -> str:
+    return f"shards/images-{number:05d}.tar"
+
+
 def _write_part(journal: Journal, out: Path, number: int, decoded: Iterable[Decoded]) -> Part:
     """Write one shard and the table of its studies; the part lacks its digest yet."""
     rejections: list[Rejection] = []
     splits: Counter[str] = Counter()
     images = 0
-    shard_name = f"shards/images-{number:05d}.tar"
-    with ShardWriter(out, shard_name) as shard, ManifestWriter(journal.table(number)) as table:
+    with ShardWriter(out, _shard(number)) as shard, ManifestWriter(journal.table(number)) as table:
         for item in decoded:
             rejections.extend(item.rejections)
             if not item.pictures:
@@ -129,8 +133,11 @@ def _finish(
     write_atomically(out / "rejected.jsonl", lines)
     if source.absent:
         write_atomically(out / "absent.txt", "\n".join(source.absent) + "\n")
+    else:
+        (out / "absent.txt").unlink(missing_ok=True)
     summary = _summary(source, parts, rejections, seconds=time.monotonic() - start)
     if summary.studies == 0:
+        _forget(out, parts)
         common = ", ".join(f"{reason} ({count})" for reason, count in list(summary.rejected.items())[:3])
         raise SourceError(
             f"{source.raw} has no usable study: {common or 'it lists none'}; see {out / 'rejected.jsonl'}"
@@ -142,6 +149,13 @@ def _finish(
             writer.write_table(pq.read_table(journal.table(number)))
     journal.remove()
     return summary
+
+
+def _forget(out: Path, parts: Sequence[Part]) -> None:
+    """Remove the journal and the empty shards of a run without a study, so that the next one starts anew."""
+    Journal(out).remove()
+    for number in range(len(parts)):
+        (out / _shard(number)).unlink(missing_ok=True)
 
 
 def _summary(
@@ -177,6 +191,6 @@ def _finished_before(source: str, out: Path, options: PrepareOptions, digests: l
 
 def _changed(out: Path) -> SourceError:
     return SourceError(
-        f"the raw data, or the tables given with them, changed since {out} was begun: "
+        f"the raw data (texts, tables or the sizes of images) changed since {out} was begun: "
         "choose another folder or delete this one"
     )

@@ -141,6 +141,38 @@ def test_rows_that_contradict_the_lists_are_recorded(raw: Path, tmp_path: Path, 
     assert len(studies(tmp_path / "out")) == 4
 
 
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ("", "the table of labels has no label for this image, not even No Finding"),
+        ("No Finding|Mass", "the labels 'No Finding|Mass' contradict each other"),
+        ("Fracture|Mass", "Fracture is none of the 14 labels of the data set"),
+    ],
+)
+def test_labels_that_do_not_tell_all_14_are_recorded(
+    raw: Path, tmp_path: Path, write_picture, labels: str, reason: str
+) -> None:
+    write_picture(raw / "images" / "00000005_000.png")
+    table = raw / "Data_Entry_2017_v2020.csv"
+    table.write_text("\n".join([table.read_text(), row("00000005_000.png", labels, patient=5)]))
+    (raw / "test_list.txt").write_text("00000004_000.png\n00000005_000.png\n")
+    summary = prepare_chestxray14(raw, tmp_path / "out", OPTIONS)
+    assert summary.rejected[f"study: {reason}"] == 1
+    assert "00000005_000" not in studies(tmp_path / "out")
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(raw: Path, tmp_path: Path) -> None:
+    for name in ("train_val_list.txt", "test_list.txt"):
+        (raw / name).write_bytes(b"\xef\xbb\xbf" + (raw / name).read_bytes().replace(b"\n", b"\r\n"))
+    assert prepare_chestxray14(raw, tmp_path / "out", OPTIONS).studies == 4
+
+
+def test_a_list_that_is_no_text_is_named_with_the_mend(raw: Path, tmp_path: Path) -> None:
+    (raw / "test_list.txt").write_bytes("00000004_000.png\n".encode("utf-16"))
+    with pytest.raises(SourceError, match=r"test_list\.txt cannot be read as UTF-8 text .*download it again"):
+        prepare_chestxray14(raw, tmp_path / "out", OPTIONS)
+
+
 def test_a_png_is_preferred_to_a_jpg_and_the_double_counted(raw: Path, tmp_path: Path, write_picture) -> None:
     write_picture(raw / "a" / "00000001_000.jpg")
     summary = prepare_chestxray14(raw, tmp_path / "out", OPTIONS)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from cxr_clip.data.findings import CHESTXRAY14, NO_FINDING, canonical
 from cxr_clip.errors import PromptError, SourceError
-from cxr_clip.prepare.files import RawFiles, list_files, read_columns, read_csv
+from cxr_clip.prepare.files import RawFiles, list_files, read_columns, read_csv, read_lines
 from cxr_clip.prepare.pipeline import run_pipeline
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
 from cxr_clip.prepare.splits import fraction
@@ -124,7 +124,7 @@ def _draft(entry: _Entry, stem: str, tables: _Tables) -> Study | Rejection:
         return Rejection("study", tables.files[stem], stem, reason)
     try:
         findings = _findings(entry.labels)
-    except PromptError as error:
+    except (PromptError, SourceError) as error:
         return Rejection("study", tables.files[stem], stem, str(error))
     view = {"PA": View.PA, "AP": View.AP}.get(entry.view.upper(), View.UNKNOWN)
     return Study(
@@ -149,9 +149,19 @@ def _split(patient: str, stem: str, tables: _Tables) -> Split | None:
 
 
 def _findings(labels: str) -> dict[str, Certainty]:
-    """The certainty of all 14 findings and of No Finding. Raises PromptError for an unknown label."""
+    """The certainty of all 14 findings and of No Finding.
+
+    Raises PromptError for an unknown label, SourceError for none at all, for one that is not among the 14, and for
+    "No Finding" beside another: none of these tells what the image does not show.
+    """
     positive = {canonical(label) for label in labels.split("|") if label}
     names = (NO_FINDING, *CHESTXRAY14)
+    if not positive:
+        raise SourceError("the table of labels has no label for this image, not even No Finding")
+    if foreign := sorted(positive.difference(names)):
+        raise SourceError(f"{', '.join(foreign)} is none of the 14 labels of the data set")
+    if NO_FINDING in positive and len(positive) > 1:
+        raise SourceError(f"the labels {labels!r} contradict each other")
     return {name: Certainty.POSITIVE if name in positive else Certainty.NEGATIVE for name in names}
 
 
@@ -179,7 +189,7 @@ def _images(files: RawFiles) -> tuple[dict[str, str], int]:
 
 
 def _read_list(file: Path) -> frozenset[str]:
-    return frozenset(_stem(line.strip()) for line in file.read_text("utf-8").splitlines() if line.strip())
+    return frozenset(map(_stem, read_lines(file)))
 
 
 def _read_boxes(file: Path | None) -> dict[str, tuple[Box, ...]]:

@@ -61,6 +61,15 @@ def list_files(root: Path) -> RawFiles:
     return RawFiles(root, tuple(sorted(found)))
 
 
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file, stripped, empty ones left out. Raises SourceError if it is absent or no text."""
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{file} cannot be read as UTF-8 text ({error}): download it again") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
 def read_columns(file: Path, columns: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """The values of the named columns of a CSV file, row by row, stripped.
 

@@ -58,3 +58,20 @@ class TestGrammar:
     def test_a_template_that_cannot_be_expanded_says_why(self, template, message):
         with pytest.raises(PromptError, match=message):
             expand(template, {"loop": ["x {loop}"], "many": [str(number) for number in range(10)]})
+
+    @pytest.mark.parametrize("count", [4, 9, 12, 5000])
+    def test_a_template_with_too_many_sentences_is_refused_before_it_is_expanded(self, count):
+        with pytest.raises(PromptError, match="more than 5,000 sentences: split it or shorten its slots"):
+            expand("{many}" * count, {"many": [str(number) for number in range(10)]})
+
+    def test_too_many_sentences_are_refused_even_if_most_are_repeats(self):
+        with pytest.raises(PromptError, match="more than 5,000 sentences"):
+            expand("{same}{many}{many}", {"same": ["x"] * 100, "many": [str(number) for number in range(10)]})
+
+    def test_slots_that_contain_each_other_are_refused(self):
+        with pytest.raises(PromptError, match=r"slot \{(this|that)\} contains itself"):
+            expand("A {this} mass", {"this": ["x {that?}"], "that": ["y", "{this?}"]})
+
+    def test_slots_may_lie_deep_in_each_other(self):
+        slots = {f"s{depth}": [f"{{s{depth + 1}}}"] for depth in range(20)} | {"s20": ["mass"]}
+        assert expand("A {s0}.", slots) == ("A mass.",)

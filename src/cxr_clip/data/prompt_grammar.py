@@ -1,15 +1,15 @@
 """The grammar of prompt files: one template with slots stands for many sentences."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import prod
 
 from cxr_clip.data.articles import indefinite_article
 from cxr_clip.errors import PromptError
 
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _ARTICLE = re.compile(r"\ba\(n\)(\s+)(\w+)", re.IGNORECASE)
-_MOST_DEPTH = 8
 _MOST_SENTENCES = 5000
 
 
@@ -20,30 +20,41 @@ def expand(template: str, slots: Mapping[str, Sequence[str]]) -> tuple[str, ...]
     written there, the last one empty. Phrases may hold slots in turn. `a(n)` becomes a or an. The first letter
     becomes a capital, double spaces go.
 
-    Raises PromptError for an unknown slot, a slot that contains itself, stray braces, and more than 5,000 sentences.
+    Raises PromptError for an unknown slot, a slot that contains itself, stray braces, and more than 5,000 sentences
+    (counted before the first is made).
     """
-    sentences = dict.fromkeys(_polish(raw) for raw in islice(_fill(template, slots, depth=0), _MOST_SENTENCES + 1))
-    if len(sentences) > _MOST_SENTENCES:
+    if _count(template, slots, inside=()) > _MOST_SENTENCES:
         raise PromptError(
             f"template {template!r} stands for more than {_MOST_SENTENCES:,} sentences: split it or shorten its slots"
         )
-    return tuple(sentences)
+    return tuple(dict.fromkeys(_polish(raw) for raw in _fill(template, slots)))
 
 
-def _fill(template: str, slots: Mapping[str, Sequence[str]], *, depth: int) -> Iterator[str]:
-    """The template with its first slot filled in each way, and so on for the rest."""
-    match = _SLOT.search(template)
-    if match is None:
-        if "{" in template or "}" in template:
-            raise PromptError(f"template {template!r} has a brace without its partner: close it, or remove it")
-        yield template
-        return
-    if depth > _MOST_DEPTH:
-        raise PromptError(f"slot {{{match[1]}}} contains itself: take it out of its own phrases")
-    rests = list(_fill(template[match.end() :], slots, depth=depth))
-    for phrase in _choices(match[1], slots, template=template):
-        for filled in _fill(phrase, slots, depth=depth + 1):
-            yield from (template[: match.start()] + filled + rest for rest in rests)
+def _count(template: str, slots: Mapping[str, Sequence[str]], *, inside: tuple[str, ...]) -> int:
+    """In how many ways a template can be filled; `inside` names the slots whose phrase it is, from the outside in."""
+    if re.search(r"[{}]", _SLOT.sub("", template)):
+        raise PromptError(f"template {template!r} has a brace without its partner: close it, or remove it")
+    return prod(_count_slot(name, slots, template=template, inside=inside) for name in _SLOT.findall(template))
+
+
+def _count_slot(name: str, slots: Mapping[str, Sequence[str]], *, template: str, inside: tuple[str, ...]) -> int:
+    slot = name.removesuffix("?")
+    if slot in inside:
+        raise PromptError(f"slot {{{slot}}} contains itself: take it out of its own phrases")
+    return sum(_count(phrase, slots, inside=(*inside, slot)) for phrase in _choices(name, slots, template=template))
+
+
+def _fill(template: str, slots: Mapping[str, Sequence[str]]) -> list[str]:
+    """The template with its slots filled in each way, the first slot changing slowest."""
+    texts, names = _SLOT.split(template)[::2], _SLOT.findall(template)
+    fillings = [
+        [filled for phrase in _choices(name, slots, template=template) for filled in _fill(phrase, slots)]
+        for name in names
+    ]
+    return [
+        texts[0] + "".join(filled + text for filled, text in zip(chosen, texts[1:], strict=True))
+        for chosen in product(*fillings)
+    ]
 
 
 def _choices(name: str, slots: Mapping[str, Sequence[str]], *, template: str) -> list[str]:

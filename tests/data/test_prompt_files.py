@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cxr_clip.data.prompts import load_prompt_bank
+from cxr_clip.data.prompts import load_prompt_bank, load_zero_shot_prompts
 from cxr_clip.errors import PromptError
 from cxr_clip.study import Certainty
 
@@ -64,3 +64,47 @@ class TestOwnFiles:
     def test_a_file_that_is_not_there_is_refused(self, tmp_path):
         with pytest.raises(PromptError, match=r"absent\.yaml cannot be read"):
             load_prompt_bank(tmp_path / "absent.yaml")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("No Finding: {pos: [Fine.]}\nEdema: {pos: [A.]}\nEdema: {pos: [B.]}", r"line 3: 'Edema' .*in line 2\)"),
+            ("No Finding: {pos: [Fine.]}\nEdema:\n  pos: [A.]\n  neg: [B.]\n  pos: [C.]", "line 5: 'pos' .*line 3"),
+            ("slots: {x: [a]}\nfindings: {}\nslots: {y: [b]}", "line 3: 'slots' .*line 1"),
+            (
+                '{"No Finding": {"pos": ["Fine."]},\n "Edema": {"pos": ["A."],\n "pos": ["B."]}}',
+                "line 3: 'pos' .*line 2",
+            ),
+        ],
+    )
+    def test_a_key_given_twice_is_refused_in_yaml_and_json(self, tmp_path, content, message):
+        with pytest.raises(PromptError, match=rf"own\.yaml: {message}.*: join them"):
+            load_prompt_bank(self.write(tmp_path, content))
+
+    def test_a_key_given_twice_in_a_zero_shot_file_is_refused(self, tmp_path):
+        path = self.write(
+            tmp_path, "mine:\n  Mass: {positive: [a], negative: [b]}\n  Mass: {positive: [c], negative: [d]}"
+        )
+        with pytest.raises(PromptError, match="line 3: 'Mass' is given a second time"):
+            load_zero_shot_prompts("mine", path)
+
+    def test_a_merged_mapping_may_replace_what_it_merges(self, tmp_path):
+        own = """
+        findings:
+          No Finding: &plain {positive: [Fine.], negative: &list [Not fine.], uncertain: *list}
+          Edema: &edema {<<: *plain, positive: [Wet.]}
+          Mass: {<<: *edema, negative: [None.]}
+        """
+        bank = load_prompt_bank(self.write(tmp_path, own))
+        assert bank.sentences("Mass", Certainty.POSITIVE) == ("Wet.",)
+        assert bank.sentences("Mass", Certainty.NEGATIVE) == ("None.",)
+
+    def test_all_that_the_data_needs_and_the_file_lacks_is_named_at_once(self, tmp_path):
+        path = self.write(tmp_path, {"No Finding": {"pos": ["Fine."]}, "Edema": {"pos": ["Wet."], "neg": ["Dry."]}})
+        bank = load_prompt_bank(path)
+        has = [("No Finding", Certainty.POSITIVE), ("Edema", Certainty.POSITIVE), ("Edema", Certainty.NEGATIVE)]
+        bank.require(has)
+        lacks = [("Mass", Certainty.NEGATIVE), ("Edema", Certainty.UNCERTAIN), ("No Finding", Certainty.NEGATIVE)]
+        named = "negative for 'Mass', 'No Finding'; uncertain for 'Edema'"
+        with pytest.raises(PromptError, match=f"{path} lacks sentences that the data needs: {named}"):
+            bank.require(iter([*lacks, *has, *lacks]))

@@ -1,6 +1,6 @@
 """Prompt files, ours or a user's, parsed at the edge: whatever is wrong is named with its finding, key and mend."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def read_training_prompts(path: Path) -> dict[tuple[str, Certainty], Groups]:
     Two shapes, told apart by the key `findings`: the grammar described in `resources/prompts_train.yaml`, and plain
     lists `{finding: {pos: [...], neg: [...], unc: [...]}}`. YAML or JSON, whatever the suffix.
 
-    Raises PromptError for a file that breaks its shape.
+    Raises PromptError for a file that breaks its shape, and for a key that is given twice.
     """
     top = _read(path)
     shared = _slots(top.get("slots", {}), where=f"{path}: slots") if "findings" in top else {}
@@ -48,7 +48,7 @@ def read_training_prompts(path: Path) -> dict[tuple[str, Certainty], Groups]:
 def read_zero_shot_prompts(path: Path, *, style: str) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     """The positive and negative prompts of one style by finding: `{style: {finding: {positive, negative}}}`.
 
-    Raises PromptError for a file that breaks its shape, and for an unknown style.
+    Raises PromptError for a file that breaks its shape, for a key that is given twice, and for an unknown style.
     """
     styles = _read(path)
     if style not in styles:
@@ -99,9 +99,38 @@ def _read(path: Path) -> Mapping[str, object]:
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"The prompt file {path} cannot be read ({error}): give the path of a YAML file") from error
     try:
+        for mapping in _mapping_nodes(yaml.compose(text, Loader=yaml.CSafeLoader), set()):
+            _no_repeats(mapping, where=str(path))
         return _mapping(yaml.load(text, Loader=yaml.CSafeLoader), where=str(path))
     except yaml.YAMLError as error:
         raise PromptError(f"The prompt file {path} is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _mapping_nodes(node: yaml.Node | None, met: set[int]) -> Iterator[yaml.MappingNode]:
+    """The mappings at and below a node in the order of the file, each once, however many aliases lead to it."""
+    if node is None or id(node) in met:
+        return
+    met.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        below = [value for _, value in node.value]
+    else:
+        below = node.value if isinstance(node, yaml.SequenceNode) else []
+    for inner in below:
+        yield from _mapping_nodes(inner, met)
+
+
+def _no_repeats(mapping: yaml.MappingNode, *, where: str) -> None:
+    """Refuse a key that is given twice: YAML and JSON readers keep the last one and drop the others silently."""
+    lines: dict[str, int] = {}
+    for key in [key for key, _ in mapping.value if isinstance(key, yaml.ScalarNode)]:
+        line = key.start_mark.line + 1
+        if key.value in lines:
+            raise PromptError(
+                f"{where}: line {line}: {key.value!r} is given a second time (first in line {lines[key.value]}), "
+                "and only one of the two would count: join them"
+            )
+        lines[key.value] = line
 
 
 def _canonical_keys(entries: Mapping[str, object], *, where: str) -> dict[str, tuple[str, object]]:

@@ -1,9 +1,10 @@
 """Findings put into words: the prompt bank, prompt reports for training, and the prompts of zero-shot questions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,22 @@ class PromptBank:
         groups = self.groups[self._known(finding, certainty)]
         group = groups[rng.integers(len(groups))]
         return group[rng.integers(len(group))]
+
+    def require(self, pairs: Iterable[tuple[str, Certainty]]) -> None:
+        """Check at once that there are sentences for all these findings and certainties.
+
+        Raises PromptError naming all that are missing.
+        """
+        missing = sorted(set(pairs) - set(self.groups), key=lambda pair: (pair[1].value, pair[0]))
+        if missing:
+            named = "; ".join(
+                f"{certainty.value} for {', '.join(repr(finding) for finding, _ in of_certainty)}"
+                for certainty, of_certainty in groupby(missing, key=lambda pair: pair[1])
+            )
+            raise PromptError(
+                f"The prompt bank {self.origin} lacks sentences that the data needs: {named}. "
+                "Add these lists to the findings there, or leave the findings out of the manifest."
+            )
 
     @cached_property
     def _flat(self) -> Mapping[tuple[str, Certainty], tuple[str, ...]]:

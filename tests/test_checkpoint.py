@@ -60,7 +60,16 @@ def test_missing_and_unexpected_weights_are_named(folder: Path) -> None:
     weights = load_file(folder / WEIGHTS)
     weights["extra"] = weights.pop("log_scale")
     save_file(weights, folder / WEIGHTS)
-    with pytest.raises(CheckpointError, match=r"missing \['log_scale'\], unexpected \['extra'\]"):
+    with pytest.raises(CheckpointError, match=r"1 missing \(log_scale\); 1 unexpected \(extra\); keep the files"):
+        load_run(folder)
+
+
+def test_a_weight_of_another_shape_is_named_with_both_shapes(folder: Path) -> None:
+    weights = load_file(folder / WEIGHTS)
+    weights["text_projection.weight"] = torch.zeros(9, 16)
+    save_file(weights, folder / WEIGHTS)
+    words = r"1 of another shape \(text_projection\.weight has shape \(9, 16\) and not \(12, 16\)\); keep the files"
+    with pytest.raises(CheckpointError, match=words):
         load_run(folder)
 
 

@@ -9,12 +9,14 @@ resume.safetensors     the last state of the training, for its continuation
 metrics.jsonl          the log
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from cxr_clip.errors import CheckpointError
 from cxr_clip.model.dual_encoder import DualEncoder
@@ -83,7 +85,7 @@ def read_run(folder: Path) -> Run:
 def load_run(folder: Path) -> Run:
     """Read a run folder with its best weights, loaded strictly, in evaluation mode.
 
-    Raises CheckpointError where a part is missing or a weight does not fit; missing and unexpected keys are named.
+    Raises CheckpointError where a part is missing or a weight does not fit; what does not is named.
     """
     run = read_run(folder)
     path = folder / WEIGHTS
@@ -95,13 +97,20 @@ def load_run(folder: Path) -> Run:
         raise CheckpointError(
             f"{path} cannot be read ({error}): copy it again, or train on to write it anew"
         ) from error
-    expected = run.model.state_dict()
-    missing, unexpected = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
-    if missing or unexpected:
-        raise CheckpointError(
-            f"{path} does not fit the model of {RECIPE}: missing {missing[:5]}, unexpected {unexpected[:5]} "
-            f"({len(missing)} and {len(unexpected)} in all); keep the files of one run together"
-        )
+    _refuse_misfits(weights, run.model.state_dict(), path)
     run.model.load_state_dict(weights, strict=True)
     run.model.eval()
     return run
+
+
+def _refuse_misfits(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    missing, unexpected = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
+    reshaped = [
+        f"{name} has shape {tuple(weights[name].shape)} and not {tuple(expected[name].shape)}"
+        for name in sorted(expected.keys() & weights.keys())
+        if weights[name].shape != expected[name].shape
+    ]
+    faults = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
+    if any(faults.values()):
+        shown = "; ".join(f"{len(names)} {kind} ({', '.join(names[:5])})" for kind, names in faults.items() if names)
+        raise CheckpointError(f"{path} does not fit the model of {RECIPE}: {shown}; keep the files of one run together")

@@ -155,5 +155,5 @@ def test_the_device_is_there_or_refused() -> None:
     assert assemble.choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     assert assemble.choose_device("cpu") == "cpu"
     for absent in ("cuda:77", "no such device"):
-        with pytest.raises(RecipeError, match=f"train.device {absent!r} is not to be had here"):
+        with pytest.raises(RecipeError, match=f"^device {absent!r} is not to be had here: use auto or cpu"):
             assemble.choose_device(absent)

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 import cxr_clip
 from cxr_clip.checkpoint import WEIGHTS, Run, write_run
 from cxr_clip.data.transforms import EvalTransform
-from cxr_clip.embed import BATCH, Embedder
-from cxr_clip.errors import CheckpointError
+from cxr_clip.embed import BATCH, Embedder, EmbeddingInputError, load
+from cxr_clip.errors import CheckpointError, RecipeError
 from cxr_clip.model.tokeniser import tokenise
 from support_data import made_up_picture
 from support_models import SENTENCES, tiny_recipe, tiny_run
@@ -77,10 +77,36 @@ def test_embeddings_carry_no_gradient_and_dropout_is_off(embedder: Embedder) -> 
 def test_a_run_folder_is_loaded_by_its_path(run: Run, embedder: Embedder, tmp_path: Path) -> None:
     write_run(tmp_path, run)
     save_file(run.model.state_dict(), tmp_path / WEIGHTS)
-    loaded = cxr_clip.load(str(tmp_path))
+    loaded = cxr_clip.load(str(tmp_path), device="cpu")
     assert torch.equal(loaded.embed_texts(SENTENCES), embedder.embed_texts(SENTENCES))
     assert torch.equal(loaded.embed_images(pictures(3)), embedder.embed_images(pictures(3)))
     assert loaded.recipe == run.recipe
+
+
+def test_a_device_that_is_absent_is_told(run: Run, tmp_path: Path) -> None:
+    write_run(tmp_path, run)
+    save_file(run.model.state_dict(), tmp_path / WEIGHTS)
+    with pytest.raises(RecipeError, match="device 'cuda:77' is not to be had here: use auto or cpu"):
+        load(tmp_path, device="cuda:77")
+    assert load(tmp_path).device == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_one_text_that_is_no_list_is_refused(embedder: Embedder) -> None:
+    with pytest.raises(EmbeddingInputError, match=r"not one text: give \['There is a small right"):
+        embedder.embed_texts(SENTENCES[0])
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros((40, 50, 3), dtype=np.uint8), r"picture 1 is an array of uint8 and shape \(40, 50, 3\)"),
+        (np.zeros((40, 50), dtype=np.float32), "picture 1 is an array of float32"),
+        (np.zeros((40, 50), dtype=np.uint16), "picture 1 is an array of uint16"),
+    ],
+)
+def test_what_is_no_grey_8_bit_picture_is_refused(embedder: Embedder, image: np.ndarray, words: str) -> None:
+    with pytest.raises(EmbeddingInputError, match=f"{words}.*: give a list of grey pictures as uint8 arrays"):
+        embedder.embed_images([made_up_picture(0), image])
 
 
 def test_what_is_no_run_folder_is_told(tmp_path: Path) -> None:

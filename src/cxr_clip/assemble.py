@@ -184,13 +184,13 @@ def make_collate(recipe: Recipe, tokeniser: "PreTrainedTokenizerBase") -> Collat
 
 
 def choose_device(asked: str) -> str:
-    """The device of a recipe; "auto" takes a GPU if there is one. Raises RecipeError for one that is not there."""
+    """The device that is asked for; "auto" takes a GPU if there is one. Raises RecipeError for one that is absent."""
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=asked)
     except (RuntimeError, AssertionError) as error:
-        raise RecipeError(f"train.device {asked!r} is not to be had here: set it to auto or cpu") from error
+        raise RecipeError(f"device {asked!r} is not to be had here: use auto or cpu") from error
     return asked
 
 

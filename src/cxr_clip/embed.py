@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cxr_clip.assemble import choose_device
 from cxr_clip.checkpoint import Run, load_run
 from cxr_clip.data.transforms import EvalTransform
+from cxr_clip.errors import CxrClipError
 from cxr_clip.model.tokeniser import tokenise
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 BATCH = 64
 T = TypeVar("T")
+
+
+class EmbeddingInputError(CxrClipError):
+    """What is to be embedded is no grey 8-bit picture or no list of texts; the message says what it is."""
 
 
 class Embedder:
@@ -44,12 +50,22 @@ class Embedder:
         """1/temperature: what a cosine is multiplied with before a softmax."""
         return float(self._model.scale.detach())
 
-    def embed_images(self, images: Sequence[UInt8[np.ndarray, "_height _width"]]) -> Float[Tensor, "count dim"]:
-        """The embeddings of grey 8-bit pictures, on the CPU."""
+    def embed_images(self, images: Sequence[NDArray[Any]]) -> Float[Tensor, "count dim"]:
+        """The embeddings of grey 8-bit pictures (uint8, height x width), on the CPU.
+
+        Raises EmbeddingInputError for pictures in colour or of other numbers.
+        """
+        for number, image in enumerate(images):
+            _refuse_no_picture(image, number)
         return self._in_batches(images, self._embed_pictures)
 
     def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "count dim"]:
-        """The embeddings of texts (reports, sentences or prompts), on the CPU."""
+        """The embeddings of texts (reports, sentences or prompts), on the CPU.
+
+        Raises EmbeddingInputError for a single text that is not in a list: its letters would be the texts.
+        """
+        if isinstance(texts, str):
+            raise EmbeddingInputError(f"embed_texts takes a list of texts, not one text: give [{texts[:40]!r}]")
         return self._in_batches(texts, self._embed_sentences)
 
     def _embed_pictures(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
@@ -66,9 +82,25 @@ class Embedder:
         return torch.cat([torch.empty(0, self.dim), *parts])
 
 
-def load(folder: str | Path, *, device: str = "cpu") -> Embedder:
-    """Load the best weights of a run folder.
+def _refuse_no_picture(image: object, number: int) -> None:
+    if isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype == np.uint8:
+        return
+    found = (
+        f"an array of {image.dtype} and shape {image.shape}"
+        if isinstance(image, np.ndarray)
+        else f"of type {type(image).__name__}"
+    )
+    raise EmbeddingInputError(
+        f"picture {number} is {found}: give a list of grey pictures as uint8 arrays of height x width, such as "
+        "cxr_clip.data.images.decode_image makes of the bytes of a file"
+    )
 
-    Raises CheckpointError where the folder is not a run, is incomplete or does not fit its recipe.
+
+def load(folder: str | Path, *, device: str = "auto") -> Embedder:
+    """Load the best weights of a run folder; "auto" takes a GPU if there is one.
+
+    Raises CheckpointError where the folder is not a run, is incomplete or does not fit its recipe, RecipeError where
+    the device is not to be had.
     """
-    return Embedder(load_run(Path(folder)), device=device)
+    chosen = choose_device(device)
+    return Embedder(load_run(Path(folder)), device=chosen)

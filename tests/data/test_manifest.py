@@ -20,7 +20,7 @@ SHARD = "shards/images-00000.tar"
 
 def study(number: int, **changes: object) -> Study:
     images = (ImageFile(f"images/{number}.png", View.PA, Stored(SHARD, 512 * number, 100), 512, 600),)
-    known = Study(f"CXR{number}", f"p{number}", "openi", Split.TRAIN, images)
+    known = Study(f"CXR{number}", f"p{number}", "openi", Split.TRAIN, images, {"findings": "Clear lungs."})
     return replace(known, **changes)  # type: ignore[arg-type]
 
 
@@ -147,7 +147,11 @@ def test_studies_are_chosen_by_split(tmp_path: Path) -> None:
 
 
 def test_a_sound_manifest_has_no_faults(tmp_path: Path) -> None:
-    studies = [study(1), study(2, patient="p1"), study(3, patient="p1", source="other", split=Split.TEST)]
+    studies = [
+        study(1, boxes=(Box("Mass", 0, 0.1, 0.2, 0.3, 0.4),), findings={"No Finding": Certainty.UNCERTAIN}),
+        study(2, patient="p1"),
+        study(3, patient="p1", source="other", split=Split.TEST),
+    ]
     assert find_faults(read_manifest(write(tmp_path, studies))) == []
     assert find_faults(read_manifest(write(tmp_path, []))) == []
 
@@ -184,6 +188,40 @@ def test_unknown_views_and_certainties_are_named(tmp_path: Path) -> None:
     message = refused(write(tmp_path, odd))
     assert "unknown views: row 0 (CXR1); use one of pa, ap, frontal, lateral, unknown" in message
     assert "unknown certainties of findings: row 2 (CXR3); use one of positive, negative, uncertain" in message
+
+
+def test_findings_that_are_not_canonical_are_named_with_their_right_names(tmp_path: Path) -> None:
+    odd = [
+        study(1, findings={"Edema": Certainty.POSITIVE}),
+        study(2, findings={"Edema": Certainty.POSITIVE, "Effusion": Certainty.NEGATIVE}),
+        study(3, boxes=(Box("Infiltrate", 0, 0.1, 0.1, 0.2, 0.2), Box("Gout", 0, 0.1, 0.1, 0.2, 0.2))),
+    ]
+    message = refused(write(tmp_path, odd))
+    assert "findings without a canonical name: row 1 (CXR2); write 'Pleural Effusion' for 'Effusion'." in message
+    assert (
+        "boxes of findings without a canonical name: row 2 (CXR3); "
+        "write 'Infiltration' for 'Infiltrate', leave out 'Gout', which is no known finding." in message
+    )
+
+
+def test_boxes_beyond_the_images_of_their_study_are_named(tmp_path: Path) -> None:
+    def boxed(number: int, image: int) -> Study:
+        return study(number, boxes=(Box("Mass", image, 0.1, 0.2, 0.3, 0.4),))
+
+    two = replace(boxed(4, 1), images=study(4).images * 2)
+    message = refused(write(tmp_path, [boxed(1, 0), boxed(2, 1), boxed(3, -1), two]))
+    assert "boxes beyond the images of their study: row 1 (CXR2), row 2 (CXR3); number the images" in message
+
+
+def test_studies_that_say_nothing_are_named(tmp_path: Path) -> None:
+    silent = [
+        study(1, sections={}),
+        study(2, sections={"comparison": "None.", "findings": ""}),
+        study(3, sections={"impression": "Normal."}),
+        study(4, sections={}, findings={"Mass": Certainty.NEGATIVE}),
+    ]
+    message = refused(write(tmp_path, silent))
+    assert "studies with neither text nor findings: row 0 (CXR1), row 1 (CXR2); leave these rows out, or add" in message
 
 
 def test_a_study_without_images_is_named(tmp_path: Path) -> None:

@@ -7,9 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cxr_clip.data.findings import FINDINGS, canonical
+from cxr_clip.data.reports import REPORT_SECTIONS
+from cxr_clip.errors import PromptError
 from cxr_clip.study import Certainty, Split, View
 
 _NAMED = 3
+_ENTRIES = pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())]))
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ def find_table_faults(table: pa.Table, root: Path) -> list[Fault]:
         _without_images(table),
         _unknown_views(table),
         _unknown_certainties(table),
+        _unknown_findings(table),
+        _unknown_findings_of_boxes(table),
+        _boxes_of_absent_images(table),
+        _nothing_to_say(table),
         *_missing_files(table, root),
     ]
     return [fault for fault in found if fault is not None]
@@ -92,10 +100,56 @@ def _unknown_views(table: pa.Table) -> Fault | None:
 
 def _unknown_certainties(table: pa.Table) -> Fault | None:
     known = [certainty.value for certainty in Certainty]
-    entries = pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())]))
-    parents, findings = _flat(table["findings"].cast(entries))
+    parents, findings = _flat(table["findings"].cast(_ENTRIES))
     rows = parents.filter(pc.invert(pc.is_in(findings.field("value"), pa.array(known))))
     return _fault(table, rows, rule="unknown certainties of findings", mend=f"use one of {', '.join(known)}")
+
+
+def _unknown_findings(table: pa.Table) -> Fault | None:
+    parents, findings = _flat(table["findings"].cast(_ENTRIES))
+    return _not_canonical(table, parents, findings.field("key"), rule="findings without a canonical name")
+
+
+def _unknown_findings_of_boxes(table: pa.Table) -> Fault | None:
+    parents, boxes = _flat(table["boxes"])
+    return _not_canonical(table, parents, boxes.field("finding"), rule="boxes of findings without a canonical name")
+
+
+def _not_canonical(table: pa.Table, parents: pa.Array, names: pa.Array, *, rule: str) -> Fault | None:
+    """Prompts and figures look findings up by their canonical name."""
+    foreign = pc.invert(pc.is_in(names, pa.array(FINDINGS)))
+    mends = map(_right_name, pc.unique(names.filter(foreign)).to_pylist()[:_NAMED])
+    return _fault(table, parents.filter(foreign), rule=rule, mend=", ".join(mends))
+
+
+def _right_name(name: str) -> str:
+    try:
+        return f"write {canonical(name)!r} for {name!r}"
+    except PromptError:
+        return f"leave out {name!r}, which is no known finding"
+
+
+def _boxes_of_absent_images(table: pa.Table) -> Fault | None:
+    parents, boxes = _flat(table["boxes"])
+    images = pc.list_value_length(table["images"]).take(parents)
+    places = boxes.field("image")
+    rows = parents.filter(pc.or_(pc.less(places, 0), pc.greater_equal(places, images)).combine_chunks())
+    mend = "number the images of a study from 0, and leave out boxes of images that are not there"
+    return _fault(table, rows, rule="boxes beyond the images of their study", mend=mend)
+
+
+def _nothing_to_say(table: pa.Table) -> Fault | None:
+    """Such a study gives training no text."""
+    parents, sections = _flat(table["sections"].cast(_ENTRIES))
+    filled = pc.greater(pc.fill_null(pc.utf8_length(sections.field("value")), 0), 0)
+    told = pc.and_(pc.is_in(sections.field("key"), pa.array(REPORT_SECTIONS)), filled)
+    rows = pa.array(range(table.num_rows), pa.int64())
+    silent = pc.invert(pc.is_in(rows, parents.filter(told).cast(pa.int64())))
+    unlabelled = pc.equal(pc.list_value_length(table["findings"].cast(_ENTRIES)), 0)
+    mend = f"leave these rows out, or add {' or '.join(REPORT_SECTIONS)} text or labels"
+    return _fault(
+        table, _rows_where(pc.and_(unlabelled, silent)), rule="studies with neither text nor findings", mend=mend
+    )
 
 
 def _missing_files(table: pa.Table, root: Path) -> list[Fault | None]:

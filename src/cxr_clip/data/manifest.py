@@ -127,7 +127,8 @@ def read_manifest(path: Path, *, check: bool = True) -> Manifest:
     """Open a manifest: a prepared folder, or the Parquet file in it.
 
     Raises ManifestError if there is none, if its columns are not those of SCHEMA, or (with `check`) if it has
-    faults: missing files, unknown splits, duplicate ids, a patient in two splits, studies without images.
+    faults: missing files, unknown splits, views or findings, duplicate ids, a patient in two splits, studies without
+    images, studies with nothing to say, boxes of absent images.
     """
     file = path / FILE_NAME if path.is_dir() else path
     if not file.is_file():

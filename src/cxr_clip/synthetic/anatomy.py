@@ -88,8 +88,11 @@ def draw_body(rng: np.random.Generator) -> Body:
 
 
 def with_findings(body: Body, findings: Iterable[FindingInstance]) -> Body:
-    """The body as those findings have shaped it that change organs themselves: heart size, lung volume, domes."""
-    for f in findings:
+    """The body as those findings have shaped it that change organs themselves: heart size, lung volume, domes.
+
+    Depends on what the findings are, not on their order: a large heart has the last word on its own width.
+    """
+    for f in sorted(findings, key=lambda f: (f.name == "Cardiomegaly", f.name)):
         body = _reshape(body, f)
     return body
 

@@ -45,14 +45,27 @@ def test_a_healthy_chest_has_dark_lungs_and_a_bright_middle(shoot, view):
     assert picture[0, 0] < 60
 
 
-@pytest.mark.parametrize("name", LOCAL)
+def of_each_kind(name):
+    """One instance of every form of a finding, for each of three seeds."""
+    drawn = [describe(name, np.random.default_rng([seed, k])) for seed in range(3) for k in range(40)]
+    return {(f.kind, k // 40): f for k, f in enumerate(drawn)}.values()
+
+
+def named(f):
+    return f"{f.name}-{f.kind}-{f.seed}"
+
+
+@pytest.mark.parametrize("f", [f for name in LOCAL for f in of_each_kind(name)], ids=named)
 @pytest.mark.parametrize("view", [View.PA, View.LATERAL])
-def test_a_localised_finding_changes_the_picture_most_within_its_boxes(shoot, name, view):
-    f = describe(name, np.random.default_rng(3))
+def test_a_localised_finding_changes_the_picture_most_within_its_boxes(shoot, f, view):
     boxes = shoot(f, view=view).boxes
-    assert boxes
-    assert {b.finding for b in boxes} == {name}
     change = np.abs(difference(shoot, f, view=view))
+    if f.kind == "clavicle" and view is View.LATERAL:  # the collar bones are not drawn from the side
+        assert boxes == ()
+        assert change.max() == 0
+        return
+    assert boxes
+    assert {b.finding for b in boxes} == {f.name}
     covered = np.any([inside(b, change.shape) for b in boxes], axis=0)
     assert change[covered].mean() > 2 * change[~covered].mean()
 

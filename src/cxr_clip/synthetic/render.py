@@ -182,7 +182,7 @@ def _other_marks(solids: Organs, scene: Scene, findings: tuple[FindingInstance, 
         if f.name == "Cardiomegaly":
             above = span(solids.heart, scene.frame).length * (scene.frame.y < scene.body.floor)
             marks.append(Mark(f.name, grid=above))
-        elif f.name == "Fracture":
+        elif f.name == "Fracture" and (scene.frame.view.is_frontal or f.kind != "clavicle"):  # from the side: ribs only
             marks.append(Mark(f.name, points=scene.frame.project(break_points(scene.body, f))))
         elif f.name == "Support Devices":
             tracks = [scene.frame.project(tube.points) for tube in device_tubes(scene.body, [f])]

@@ -11,7 +11,7 @@ from cxr_clip.synthetic.pathology import SYNTHETIC_FINDINGS, FindingInstance, de
 
 @pytest.fixture(scope="module")
 def patients():
-    return [draw_findings(np.random.default_rng([0, k])) for k in range(1500)]
+    return [draw_findings(np.random.default_rng([0, k])) for k in range(3000)]
 
 
 def test_names_are_canonical():
@@ -45,6 +45,10 @@ def test_some_findings_are_only_suspected(patients):
     doubts = [f for findings in patients for f in findings if not f.is_sure]
     assert 0.03 < len(doubts) / len(patients) < 0.12
     assert all(f.side in ("left", "right") for f in doubts)
+    assert {f.kind for f in doubts if f.name == "Nodule"} == {"single"}
+    for f in doubts:
+        assert (f.location is None) == (f.name == "Pleural Effusion")
+        assert f.side == {"lingula": "left", "middle lobe": "right"}.get(f.location, f.side)
 
 
 def test_the_lingula_is_on_the_left_and_the_middle_lobe_on_the_right():

@@ -9,16 +9,22 @@ from cxr_clip.synthetic.phrases import pick, sentence
 
 @dataclass(frozen=True)
 class Negative:
-    """A denial: the findings that must be absent, how common it is, and its wordings."""
+    """A denial: the findings that must be absent, how common it is, and its wordings.
+
+    `belies` are findings that it does not name and that would give it the lie all the same.
+    """
 
     denies: frozenset[str]
     weight: float
     wordings: tuple[str, ...]
+    belies: frozenset[str] = frozenset()
 
 
-def negatives(absent: frozenset[str], rng: np.random.Generator, count: int) -> list[str]:
-    """Up to that many sentences which deny findings, none of them denying one that is there."""
-    allowed = [n for n in NEGATIVES if n.denies <= absent]
+def negatives(
+    absent: frozenset[str], rng: np.random.Generator, count: int, *, about: frozenset[str] | None = None
+) -> list[str]:
+    """Up to that many sentences which deny findings (those `about`, if given), none against one that is there."""
+    allowed = [n for n in NEGATIVES if n.denies | n.belies <= absent and (about is None or n.denies <= about)]
     weights = np.array([n.weight for n in allowed])
     chosen: list[str] = []
     denied: set[str] = set()
@@ -90,21 +96,31 @@ NEGATIVES: tuple[Negative, ...] = (
     ),
     Negative(
         frozenset({"Edema"}),
-        2,
+        1.3,
         (
             "no pulmonary edema",
-            "pulmonary vascularity is normal without edema",
             "there is no edema",
         ),
     ),
     Negative(
+        frozenset({"Edema"}),
+        0.7,
+        ("pulmonary vascularity is normal without edema",),
+        belies=frozenset({"Emphysema", "Pneumothorax"}),
+    ),
+    Negative(
         frozenset({"Atelectasis"}),
-        1.5,
+        1,
         (
             "no atelectasis",
             "there is no evidence of atelectasis",
-            "the lungs are well expanded without atelectasis",
         ),
+    ),
+    Negative(
+        frozenset({"Atelectasis"}),
+        0.5,
+        ("the lungs are well expanded without atelectasis",),
+        belies=frozenset({"Pneumothorax"}),
     ),
     Negative(
         frozenset({"Nodule"}),
@@ -179,5 +195,6 @@ NEGATIVES: tuple[Negative, ...] = (
             "both lungs are clear and expanded",
             "clear lungs",
         ),
+        belies=frozenset({"Pneumothorax", "Pleural Effusion"}),
     ),
 )

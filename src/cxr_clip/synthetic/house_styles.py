@@ -19,16 +19,14 @@ _SYSTEMS = (
     ("Bones", ("Fracture",)),
     ("Lines and tubes", ("Support Devices",)),
 )
-_NOTHING = (
+_NOTHING_NEW = (
     "No acute cardiopulmonary abnormality",
     "No acute cardiopulmonary disease",
-    "Normal chest",
     "No acute findings",
     "No evidence of active disease",
-    "Normal chest radiograph",
     "No acute disease",
-    "Unremarkable examination of the chest",
 )
+_NOTHING = (*_NOTHING_NEW, "Normal chest", "Normal chest radiograph", "Unremarkable examination of the chest")
 _MASKABLE = (
     "evidence",
     "limits",
@@ -93,7 +91,8 @@ def _by_system(findings: tuple[FindingInstance, ...], rng: np.random.Generator) 
     absent = _absent(findings)
     for title, names in _SYSTEMS:
         here = [_told(f, rng) for f in findings if f.name in names]
-        here += negatives(absent & frozenset(names), rng, 1 if here else 2) if rng.random() < 0.85 or not here else []
+        if rng.random() < 0.85 or not here:
+            here += negatives(absent, rng, 1 if here else 2, about=frozenset(names))
         if here:
             lines.append(f"{title}: {_join(here)}")
     return _join(lines), _numbered(findings, rng)
@@ -163,7 +162,7 @@ def _summed_up(findings: tuple[FindingInstance, ...], rng: np.random.Generator) 
     """The impression: the findings as phrases, devices left out at times, or that there is nothing."""
     told = [f for f in _ordered(findings) if f.name != "Support Devices" or rng.random() < 0.6]
     if not told:
-        return sentence(pick(rng, _NOTHING))
+        return sentence(pick(rng, _NOTHING_NEW if findings else _NOTHING))
     phrases = [noun_phrase(f, rng).text for f in told if f.is_sure]
     parts = []
     if len(phrases) == 2 and rng.random() < 0.6:

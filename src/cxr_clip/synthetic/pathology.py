@@ -130,12 +130,14 @@ def _doubt(names: list[str], rng: np.random.Generator) -> list[FindingInstance]:
     if name in names or "Mass" in names or "Consolidation" in names:
         return []
     instance = describe(name, rng)
-    side = instance.side if instance.side != "bilateral" else _one_side(rng)
-    severity = "small" if name in ("Pleural Effusion", "Nodule") else "mild"
-    kind = "linear" if name == "Atelectasis" else instance.kind
-    place = "base" if name == "Atelectasis" else instance.location
-    doubtful = Certainty.UNCERTAIN
-    return [replace(instance, side=side, severity=severity, kind=kind, location=place, certainty=doubtful)]
+    side = instance.side if instance.side in ("left", "right") else _one_side(rng)
+    size = "small" if name in ("Pleural Effusion", "Nodule") else "mild"
+    doubt = replace(instance, side=side, severity=size, certainty=Certainty.UNCERTAIN)
+    if name == "Nodule":
+        doubt = replace(doubt, kind="single", location=instance.location or _lobe(rng, side))
+    if name == "Atelectasis":
+        doubt = replace(doubt, kind="linear", location="base")
+    return [doubt]
 
 
 def _one_side(rng: np.random.Generator) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cxr_clip.data.articles import indefinite_article
 from cxr_clip.synthetic.pathology import FindingInstance
 
 
@@ -13,14 +14,14 @@ class NounPhrase:
 
     text: str
     plural: bool = False
-    article: str = "a"
+    counted: bool = True
 
     @property
     def with_article(self) -> str:
         """The phrase as it stands after "there is"."""
-        if self.plural or not self.article:
+        if self.plural or not self.counted:
             return self.text
-        return f"{'an' if self.text[0] in 'aeiou' else 'a'} {self.text}"
+        return f"{indefinite_article(self.text.split()[0])} {self.text}"
 
     @property
     def verb(self) -> str:
@@ -73,7 +74,7 @@ def size_of(f: FindingInstance) -> str:
 def _cardiomegaly(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
     severe = pick(rng, ("severe", "marked")) if f.severity == "severe" else f.severity
     noun = pick(rng, ("cardiomegaly", "cardiomegaly", "enlargement of the cardiac silhouette", "cardiac enlargement"))
-    return NounPhrase(f"{severe} {noun}", article="")
+    return NounPhrase(f"{severe} {noun}", counted=False)
 
 
 def _effusion(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
@@ -89,22 +90,23 @@ def _pneumothorax(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
 
 
 def _consolidation(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
-    noun = pick(rng, ("consolidation", "consolidation", "airspace consolidation", "focal consolidation"))
+    third = "consolidation" if f.severity == "mild" else "focal consolidation"  # what is patchy is not focal
+    noun = pick(rng, ("consolidation", "consolidation", "airspace consolidation", third))
     degree = {"mild": "patchy ", "moderate": "", "severe": "dense "}[f.severity or "moderate"]
     if rng.random() < 0.5 and f.location != "lingula":
-        return NounPhrase(f"{degree}{region(f)} {noun}", article="")
-    return NounPhrase(f"{degree}{noun} in the {region(f)}", article="")
+        return NounPhrase(f"{degree}{region(f)} {noun}", counted=False)
+    return NounPhrase(f"{degree}{noun} in the {region(f)}", counted=False)
 
 
 def _edema(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
     kind = pick(rng, (f"{f.kind} pulmonary edema", "pulmonary edema", f"{f.kind} edema"))
-    return NounPhrase(f"{f.severity} {kind}", article="")
+    return NounPhrase(f"{f.severity} {kind}", counted=False)
 
 
 def _atelectasis(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
     if f.kind == "lobar":
         return NounPhrase(
-            f"{f.side} upper lobe {pick(rng, ('atelectasis', 'collapse', 'lobar atelectasis'))}", article=""
+            f"{f.side} upper lobe {pick(rng, ('atelectasis', 'collapse', 'lobar atelectasis'))}", counted=False
         )
     where = (
         "bibasilar"
@@ -113,7 +115,7 @@ def _atelectasis(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
     )
     kind = pick(rng, ("", "linear ", "platelike ", "subsegmental ", "discoid "))
     degree = pick(rng, ("mild ", "minimal ")) if f.severity == "mild" else pick(rng, ("moderate ", ""))
-    return NounPhrase(f"{degree}{where} {kind}atelectasis", article="")
+    return NounPhrase(f"{degree}{where} {kind}atelectasis", counted=False)
 
 
 def _nodule(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
@@ -139,7 +141,7 @@ def _mass(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
 
 def _emphysema(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:
     noun = pick(rng, ("emphysema", "pulmonary emphysema", "emphysematous change", "emphysema with hyperinflation"))
-    return NounPhrase(f"{f.severity} {noun}", article="")
+    return NounPhrase(f"{f.severity} {noun}", counted=False)
 
 
 def _fracture(f: FindingInstance, rng: np.random.Generator) -> NounPhrase:

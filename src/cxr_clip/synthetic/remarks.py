@@ -10,13 +10,14 @@ from cxr_clip.synthetic.phrases import pick, region, sentence, size_of
 
 def remark(f: FindingInstance, rng: np.random.Generator) -> str | None:
     """A full sentence that only this finding has, or None for a kind without one."""
-    options = _REMARKS.get(f.kind or "", ()) or _REMARKS.get(f.name, ())
-    if not options:
+    keys = (f.kind, f"{f.side} {f.name}", f.name)
+    options = next((_REMARKS[key] for key in keys if key in _REMARKS), None)
+    if options is None:
         return None
     return sentence(pick(rng, options).format(side=f.side, region=region(f), severity=f.severity, size=size_of(f)))
 
 
-_REMARKS: Mapping[str, tuple[str, ...]] = {
+_REMARKS: Mapping[str | None, tuple[str, ...]] = {
     "Cardiomegaly": (
         "the heart is enlarged, {severity} in degree",
         "the cardiac silhouette is {severity}ly enlarged",
@@ -24,9 +25,14 @@ _REMARKS: Mapping[str, tuple[str, ...]] = {
         "{severity} cardiomegaly with an increased cardiothoracic ratio",
     ),
     "Pleural Effusion": (
-        "blunting of the {side} costophrenic angle from {severity} pleural fluid",
-        "there is {severity} {side} pleural fluid with a meniscus",
+        "blunting of the {side} costophrenic angle from a {severity} effusion",
+        "a {severity} amount of {side} pleural fluid with a meniscus",
         "{side} pleural fluid is present, {severity} in amount",
+    ),
+    "bilateral Pleural Effusion": (
+        "blunting of both costophrenic angles from {severity} effusions",
+        "{severity} amounts of pleural fluid with a meniscus on both sides",
+        "bilateral pleural fluid is present, {severity} in amount",
     ),
     "Pneumothorax": (
         "a visceral pleural line is seen on the {side}, indicating {severity} pneumothorax",

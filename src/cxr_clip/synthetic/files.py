@@ -1,11 +1,8 @@
-"""Whole files or none, written in order by one process or several."""
+"""Whole files or none: what was drawn as a line of text, pictures, and writing without halves."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,9 +10,6 @@ from numpy.typing import NDArray
 
 from cxr_clip.study import Box
 from cxr_clip.synthetic.pathology import FindingInstance
-
-Job = TypeVar("Job")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -47,25 +41,3 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     done, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     assert done, "a picture of 8 bits always encodes"
     return data.tobytes()
-
-
-def in_order(
-    work: Callable[[Job], Result],
-    jobs: Iterable[Job],
-    *,
-    processes: int,
-    progress: Callable[[int], None] | None,
-) -> Iterator[Result]:
-    """Results in the order of the jobs, from this process or from several; `progress` hears how many are done."""
-    if processes <= 1:
-        yield from _counted(map(work, jobs), progress)
-        return
-    with get_context("spawn").Pool(processes) as pool:
-        yield from _counted(pool.imap(work, jobs, chunksize=8), progress)
-
-
-def _counted(results: Iterable[Result], progress: Callable[[int], None] | None) -> Iterator[Result]:
-    for done, result in enumerate(results, 1):
-        if progress is not None:
-            progress(done)
-        yield result

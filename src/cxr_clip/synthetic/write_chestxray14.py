@@ -9,8 +9,9 @@ import numpy as np
 from cxr_clip.study import View
 from cxr_clip.synthetic.acquisition import Picture, draw_exposure, draw_pose
 from cxr_clip.synthetic.anatomy import draw_body
-from cxr_clip.synthetic.files import Truth, in_order, png, write_whole
+from cxr_clip.synthetic.files import Truth, png, write_whole
 from cxr_clip.synthetic.pathology import FindingInstance, draw_findings, followed_up
+from cxr_clip.synthetic.processes import in_order
 from cxr_clip.synthetic.render import Patient, render
 
 _STREAM = 2

@@ -10,10 +10,11 @@ import numpy as np
 from cxr_clip.study import Box, View
 from cxr_clip.synthetic.acquisition import draw_exposure, draw_pose
 from cxr_clip.synthetic.anatomy import draw_body
-from cxr_clip.synthetic.files import Truth, in_order, png, write_whole
+from cxr_clip.synthetic.files import Truth, png, write_whole
 from cxr_clip.synthetic.house_styles import Report, write_report
 from cxr_clip.synthetic.mesh import mesh_terms
 from cxr_clip.synthetic.pathology import FindingInstance, draw_findings
+from cxr_clip.synthetic.processes import in_order
 from cxr_clip.synthetic.render import Patient, render
 
 _STREAM = 1

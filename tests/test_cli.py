@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from cxr_clip import cli
+from cxr_clip import cli, terminal
+from cxr_clip.evaluate.evaluate_run import Evaluation
+from cxr_clip.evaluate.results import BenchmarkResult, Population
+from cxr_clip.evaluate.statistics import Estimate, exact
 from cxr_clip.recipe import dump_recipe
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe
@@ -149,10 +153,58 @@ def test_an_interruption_says_how_to_go_on(
 
 def test_on_a_terminal_a_bar_is_drawn(command: Command, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = io.StringIO()
-    monkeypatch.setattr(cli, "progress_console", Console(file=drawn, force_terminal=True, width=120))
+    monkeypatch.setattr(terminal, "progress_console", Console(file=drawn, force_terminal=True, width=120))
     command("synthesize", "openi", "raw", "--studies", 2, "--image-size", 64, "--processes", 1)
     assert "Making studies" in drawn.getvalue()
     assert "2/2" in drawn.getvalue()
+
+
+def test_the_bar_of_an_evaluation_has_a_total(
+    command: Command, recipe_file: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("train", recipe_file, "run", "train.epochs=1", "train.warmup_epochs=0", "--quiet")
+    drawn = io.StringIO()
+    monkeypatch.setattr(terminal, "progress_console", Console(file=drawn, force_terminal=True, width=120))
+    assert command("evaluate", "run", manifest, "--resamples", 100) == 0
+    done, total = re.findall(r"(\d+)/(\d+)", drawn.getvalue())[-1]
+    assert done == total
+
+
+def test_exact_figures_are_shown_without_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    result = BenchmarkResult(
+        name="retrieval",
+        metrics={
+            "image_to_text/recall_at_1": Estimate(value=0.5, low=0.4, high=0.6, n=20),
+            "image_to_text/recall_at_1_chance": exact(0.05, 20),
+        },
+        protocol=(),
+        population=Population(studies=20, patients=20, images=20),
+    )
+    terminal.show_evaluation(Evaluation(results=(result,), page=Path("report.html")))
+    shown = capsys.readouterr().out
+    assert "0.400 to 0.600" in shown
+    assert shown.count(" to ") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("prepare", "the same command continues where this one stopped"),
+        ("train", "the same command continues where this one stopped"),
+        ("quickstart", "the same command continues where this one stopped"),
+        ("synthesize", "the same command starts again"),
+        ("evaluate", "the same command starts again"),
+    ],
+)
+def test_only_what_continues_promises_to_continue(
+    command: Command, name: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    assert command(name) == 130
+    assert capsys.readouterr().err == f"cxr-clip: stopped; {words}\n"
 
 
 def test_help_lists_every_command_without_torch() -> None:

@@ -1,22 +1,17 @@
 """The command `cxr-clip`: parse, call, render. Everything heavy is imported inside the commands."""
 
+import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cxr_clip.errors import CxrClipError
 from cxr_clip.study import Split
-
-if TYPE_CHECKING:
-    from cxr_clip.evaluate.evaluate_run import Evaluation
-    from cxr_clip.prepare.pipeline import PrepareSummary
+from cxr_clip.terminal import bar, console, say, say_on_stderr, show_evaluation, show_prepared
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,13 +21,43 @@ app = typer.Typer(
 prepare_app = typer.Typer(no_args_is_help=True, help="Turn a data set as downloaded into a manifest and image shards.")
 app.add_typer(prepare_app, name="prepare")
 INTERRUPTED = 130
-console = Console()
-progress_console = Console(stderr=True)
+CONTINUING = ("prepare", "train", "quickstart")
 
 RawFolder = Annotated[Path, typer.Argument(help="The data set as downloaded (unpacked).")]
 OutFolder = Annotated[Path, typer.Argument(help="Where the manifest and the image shards go.")]
 ShortSide = Annotated[int, typer.Option(help="Stored images have at most this short side, in pixels.", min=32)]
 Processes = Annotated[int | None, typer.Option(help="Processes to use; default: one for each core.", min=1)]
+Projections = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of uid, image_id, projection; default: projections.csv or indiana_projections.csv in RAW if one is "
+        "there, else the views are unknown."
+    ),
+]
+Splits = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of uid, split; default: split.csv in RAW if it is there, else 80/10/10 % by a hash of the report's "
+        "text, so that equal reports stay together."
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of uid and findings as 0/1; default: labels_nih14.csv in RAW if it is there, else the MeSH terms."
+    ),
+]
+Styles = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A style of prompts; give the option once for each.",
+        show_default="standard and paraphrase, or all of --prompts",
+    ),
+]
+Findings = Annotated[
+    list[str] | None,
+    typer.Option(help="A finding to measure; give the option once for each.", show_default="all with labels"),
+]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings as section.key=value.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 
@@ -44,23 +69,14 @@ class World(StrEnum):
     CHESTXRAY14 = "chestxray14"
 
 
-class Advance(Protocol):
-    """Tells a progress bar how much is done, and of how much where that is known."""
-
-    def __call__(self, done: int, total: int | None = None) -> None:
-        """Move the bar to `done` of `total`."""
-
-
 @prepare_app.command("openi")
 def prepare_openi(
     raw: RawFolder,
     out: OutFolder,
     *,
-    projections: Annotated[Path | None, typer.Option(help="CSV of uid, image_id, projection: the views.")] = None,
-    splits: Annotated[Path | None, typer.Option(help="CSV of uid, split; default: by patient, 80/10/10.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV of uid and findings as 0/1; default: the MeSH terms.")
-    ] = None,
+    projections: Projections = None,
+    splits: Splits = None,
+    labels: Labels = None,
     short_side: ShortSide = 512,
     processes: Processes = None,
     quiet: Quiet = False,
@@ -70,9 +86,9 @@ def prepare_openi(
     from cxr_clip.prepare.pipeline import PrepareOptions
 
     options = PrepareOptions(short_side=short_side, processes=_processes(processes))
-    with _bar("Preparing studies", quiet) as advance:
+    with bar("Preparing studies", quiet) as advance:
         summary = prepare(raw, out, options, projections=projections, splits=splits, labels=labels, progress=advance)
-    _show_prepared(summary, out)
+    show_prepared(summary, out)
 
 
 @prepare_app.command("chestxray14")
@@ -84,9 +100,9 @@ def prepare_chestxray14(
     from cxr_clip.prepare.pipeline import PrepareOptions
 
     options = PrepareOptions(short_side=short_side, processes=_processes(processes))
-    with _bar("Preparing studies", quiet) as advance:
+    with bar("Preparing studies", quiet) as advance:
         summary = prepare(raw, out, options, progress=advance)
-    _show_prepared(summary, out)
+    show_prepared(summary, out)
 
 
 @app.command()
@@ -104,7 +120,7 @@ def synthesize(
     from cxr_clip import synthetic
 
     write = {World.OPENI: synthetic.synthesize_openi, World.CHESTXRAY14: synthetic.synthesize_chestxray14}[world]
-    with _bar("Making studies", quiet) as advance:
+    with bar("Making studies", quiet) as advance:
         write(
             out,
             studies=studies,
@@ -113,7 +129,7 @@ def synthesize(
             image_size=image_size,
             progress=lambda done: advance(done, studies),
         )
-    _say(f"{studies} made-up studies in {out}\nnext: cxr-clip prepare {world.value} {out} MANIFEST_FOLDER")
+    say(f"{studies} made-up studies in {out}\nnext: cxr-clip prepare {world.value} {out} MANIFEST_FOLDER")
 
 
 @app.command()
@@ -129,8 +145,8 @@ def train(
     from cxr_clip.train.train_run import train_run
 
     result = train_run(load_recipe(recipe, overrides or ()), run, progress=not quiet)
-    _say(result.summary)
-    _say(f"next: cxr-clip evaluate {run} MANIFEST_FOLDER")
+    say(result.summary)
+    say(f"next: cxr-clip evaluate {run} MANIFEST_FOLDER")
 
 
 @app.command()
@@ -139,12 +155,12 @@ def evaluate(
     manifest: Annotated[Path, typer.Argument(help="A manifest folder.")],
     *,
     split: Annotated[Split, typer.Option(help="The part of the manifest.")] = Split.TEST,
-    style: Annotated[list[str] | None, typer.Option(help="Prompt styles; default: standard and paraphrase.")] = None,
+    style: Styles = None,
     prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
-    finding: Annotated[list[str] | None, typer.Option(help="Findings to measure; default: all with labels.")] = None,
+    finding: Findings = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.", min=100)] = 1000,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; default: the run folder.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Measure zero-shot classification and retrieval; writes report.json and report.html."""
@@ -155,15 +171,15 @@ def evaluate(
     request = EvaluationRequest(
         manifest=manifest,
         split=split,
-        styles=tuple(style or ("standard", "paraphrase")),
+        styles=tuple(style) if style else None,
         prompts=prompts,
         options=EvaluationOptions(
             findings=tuple(canonical(name) for name in finding) if finding else None, resamples=resamples
         ),
     )
-    with _bar("Embedding images", quiet) as advance:
-        evaluation = evaluate_run(run, request, out=out, device=device, advance=_counted(advance))
-    _show_evaluation(evaluation)
+    with bar("Embedding images", quiet) as advance:
+        evaluation = evaluate_run(run, request, out=out, device=device, advance=advance)
+    show_evaluation(evaluation)
 
 
 @app.command()
@@ -189,19 +205,19 @@ def quickstart(
     quiet: Quiet = False,
 ) -> None:
     """Make studies, prepare, pre-train, evaluate: a model and its report from nothing, in minutes."""
-    from cxr_clip.quickstart import Places, Sizes, farewell, quickstart_steps
+    from cxr_clip.quickstart import Places, Sizes, activation, farewell, quickstart_steps
 
     places, cores = Places(data=data, run=run), _processes(None)
     sizes = Sizes(processes=cores) if studies is None else Sizes(openi=studies, chestxray14=studies, processes=cores)
-    steps = quickstart_steps(places, sizes, tuple(overrides or ()))
+    steps = quickstart_steps(places, sizes, tuple(overrides or ()), quiet=quiet)
     for number, step in enumerate(steps, start=1):
         console.rule(f"{number}/{len(steps)} {step.title}", align="left")
         start = time.monotonic()
-        with _bar(step.title, quiet) as advance:
+        with bar(step.title, quiet or step.draws_itself) as advance:
             outcome = step.run(advance)
         took = f"({time.monotonic() - start:.0f} s)"
         console.print(outcome, took, highlight=False, markup=False, soft_wrap=True)
-    _say(farewell(places))
+    say(farewell(places, activate=activation(Path(sys.executable), os.environ.get("PATH", ""))))
 
 
 def main() -> None:
@@ -209,96 +225,24 @@ def main() -> None:
     try:
         app()
     except CxrClipError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"cxr-clip: {error}", markup=False)
+        say_on_stderr(str(error))
         sys.exit(2)
     except SystemExit as ended:
         # Typer turns an interruption into this exit code, without a word.
         if ended.code == INTERRUPTED:
-            _say_how_to_go_on()
+            _say_stopped(sys.argv)
         raise
     except KeyboardInterrupt:
-        _say_how_to_go_on()
+        _say_stopped(sys.argv)
         sys.exit(INTERRUPTED)
 
 
-def _say_how_to_go_on() -> None:
-    Console(stderr=True, soft_wrap=True).print("cxr-clip: stopped; the same command continues where this one stopped")
-
-
-def _say(words: str) -> None:
-    """Print a sentence as it is: no markup, as paths may hold brackets, and no line breaks inside."""
-    console.print(words, highlight=False, markup=False, soft_wrap=True)
+def _say_stopped(arguments: list[str]) -> None:
+    """Say on stderr what the same command does next time."""
+    continues = any(name in CONTINUING for name in arguments[1:2])
+    what = "continues where this one stopped" if continues else "starts again"
+    say_on_stderr(f"stopped; the same command {what}")
 
 
 def _processes(asked: int | None) -> int:
-    import os
-
     return asked or os.cpu_count() or 1
-
-
-@contextmanager
-def _bar(title: str, quiet: bool) -> Iterator[Advance]:
-    """A progress bar on stderr with the time left; none where stderr is no terminal or `quiet` is asked."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    hidden = quiet or not progress_console.is_terminal
-    with Progress(*columns, console=progress_console, disable=hidden, transient=True) as progress:
-        task = progress.add_task(title, total=None)
-
-        def advance(done: int, total: int | None = None) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield advance
-
-
-def _counted(advance: Advance) -> "_Counter":
-    return _Counter(advance)
-
-
-class _Counter:
-    """Adds up increments for a bar that wants the sum."""
-
-    def __init__(self, advance: Advance) -> None:
-        self._advance = advance
-        self._done = 0
-
-    def __call__(self, more: int) -> None:
-        self._done += more
-        self._advance(self._done)
-
-
-def _show_prepared(summary: "PrepareSummary", out: Path) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(f"{summary.source} in {out}"), title_justify="left", show_header=False)
-    table.add_row("studies", f"{summary.studies:,}")
-    table.add_row("images", f"{summary.images:,}")
-    for split, count in summary.splits.items():
-        table.add_row(f"  {split}", f"{count:,}")
-    if summary.absent_images:
-        table.add_row("listed images that are absent (absent.txt)", f"{summary.absent_images:,}")
-    for remark, count in summary.remarks.items():
-        table.add_row(escape(remark), f"{count:,}")
-    for reason, count in summary.rejected.items():
-        table.add_row(escape(f"left out: {reason}"), f"{count:,}")
-    console.print(table)
-    if summary.nothing_to_do:
-        _say("It was all there already: nothing to do.")
-    if summary.rejected:
-        _say(f"Every case that was left out, with its reason: {out / 'rejected.jsonl'}")
-
-
-def _show_evaluation(evaluation: "Evaluation") -> None:
-    from rich.table import Table
-
-    for result in evaluation.results:
-        table = Table("figure", "value", "95 % interval", "n", title=result.name, title_justify="left")
-        for name, estimate in result.metrics.items():
-            interval = "" if estimate.low is None else f"{estimate.low:.3f} to {estimate.high:.3f}"
-            table.add_row(name, f"{estimate.value:.3f}", interval, str(estimate.n))
-        console.print(table)
-        for note in result.notes:
-            _say(f"note: {note}")
-    _say(f"report: {evaluation.page}")

@@ -1,5 +1,7 @@
 """From nothing to a measured model: made-up studies, manifests, pre-training, figures on unseen patients."""
 
+import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -37,10 +39,14 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its title and what does it, answering with a sentence about the outcome."""
+    """One step: its title and what does it, answering with a sentence about the outcome.
+
+    A step that `draws_itself` shows its progress without being watched.
+    """
 
     title: str
     run: Callable[[Advance], str]
+    draws_itself: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,16 @@ class Places:
         return self.data / source
 
 
-def quickstart_steps(places: Places, sizes: Sizes, overrides: tuple[str, ...] = ()) -> tuple[Step, ...]:
-    """The steps of the quickstart; each one passes over what an earlier run of it has done."""
+def quickstart_steps(
+    places: Places, sizes: Sizes, overrides: tuple[str, ...] = (), *, quiet: bool = False
+) -> tuple[Step, ...]:
+    """The steps of the quickstart; all but the last pass over what an earlier run of them has done."""
     recipe = quickstart_recipe(places, overrides)
     return (
         Step("Make up studies", lambda advance: _synthesize(places, sizes, advance)),
         Step("Prepare Open-I", lambda advance: _prepare(places, "openi", sizes, advance)),
         Step("Prepare ChestX-ray14", lambda advance: _prepare(places, "chestxray14", sizes, advance)),
-        Step("Pre-train on reports and prompts", lambda _: train_run(recipe, places.run).summary),
+        Step("Pre-train on reports and prompts", lambda _: _train(recipe, places, quiet), draws_itself=True),
         Step("Evaluate on unseen patients", lambda advance: _evaluate(places, advance)),
     )
 
@@ -110,15 +118,12 @@ def _prepare(places: Places, source: str, sizes: Sizes, advance: Advance) -> str
     return f"{summary.studies} studies ({splits}), {sum(summary.rejected.values())} things left out"
 
 
+def _train(recipe: Recipe, places: Places, quiet: bool) -> str:
+    return train_run(recipe, places.run, progress=not quiet).summary
+
+
 def _evaluate(places: Places, advance: Advance) -> str:
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        advance(done)
-
-    evaluation = evaluate_run(places.run, EvaluationRequest(places.manifest("openi")), advance=count)
+    evaluation = evaluate_run(places.run, EvaluationRequest(places.manifest("openi")), advance=advance)
     return "\n".join(headline(result) for result in evaluation.results)
 
 
@@ -130,19 +135,34 @@ def headline(result: BenchmarkResult) -> str:
         if figure is not None:
             beside = f", chance {chance.value:.3f}" if chance is not None else ""
             words.append(f"{name} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}{beside})")
-    return f"{result.name}: " + "; ".join(words)
+    return f"{result.name}: " + ("; ".join(words) or "not measured, too few studies")
 
 
-def farewell(places: Places) -> str:
-    """Where things are, and what to try next."""
+def activation(python: Path, search_path: str) -> str | None:
+    """The command that puts `cxr-clip` on the search path; absent where it is there, or where there is none."""
+    script = python.parent / "activate"
+    if str(python.parent) in search_path.split(os.pathsep) or not script.is_file():
+        return None
+    here = Path.cwd()
+    return f". {shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))}"
+
+
+def farewell(places: Places, *, activate: str | None = None) -> str:
+    """Where things are, and what to try next, in commands that work as they stand."""
     run, data = places.run, places.data
+    evaluate = [str(run), str(places.manifest("openi")), "--split", "validate", "--out", str(run / "validate")]
+    first = [(activate, "makes the command cxr-clip known to this shell")] if activate else []
+    commands = (
+        (shlex.join(("cxr-clip", "recipe", str(run))), "every setting of this run"),
+        (shlex.join(("cxr-clip", "evaluate", *evaluate)), "the figures on the validation patients"),
+        ("cxr-clip prepare --help", "real studies, as downloaded; then docs/train.md"),
+    )
+    listed = "\n".join(f"  {command}\n      {words}" for command, words in (*first, *commands))
     return f"""
 report      {run / "report.html"}   (open it in a browser; figures for programs in report.json)
-model       {run}   (in Python: cxr_clip.load("{run}"))
+model       {run}   (in Python: cxr_clip.load({str(run)!r}))
 data        {data}   (made-up studies, and their manifests)
 
 next:
-  cxr-clip recipe {run}                                   every setting of this run
-  cxr-clip evaluate {run} {places.manifest("openi")} --split validate --out report-validate
-  cxr-clip train recipes/openi.yaml runs/openi ...          real studies: docs/train.md
+{listed}
 """

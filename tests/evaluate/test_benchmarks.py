@@ -25,10 +25,12 @@ def test_each_image_is_embedded_once_and_batches_change_nothing(world, embedder)
     heard = []
     many = embed_studies(embedder, world.studies, world.read, batch=1000)
     assert embedder.images == many.images == sum(len(images_in_use(study)) for study in world.studies)
-    few = embed_studies(embedder, world.studies, world.read, batch=7, advance=heard.append)
+    few = embed_studies(
+        embedder, world.studies, world.read, batch=7, advance=lambda done, total: heard.append((done, total))
+    )
     torch.testing.assert_close(few.mean, many.mean)
     torch.testing.assert_close(few.first, many.first)
-    assert sum(heard) == many.images
+    assert heard == [(done, many.images) for done in [*range(7, many.images, 7), many.images]]
 
 
 def test_study_embedding_is_the_unit_mean_and_first_is_the_first_frontal(world, embedder):
@@ -51,6 +53,7 @@ def test_a_model_that_sees_the_findings_is_measured_as_good(world, embedder, pro
     assert standard.population.studies == 60
     assert standard.population.patients == 30
     assert embedder.images == standard.population.images == 72
+    assert retrieval.population.images == retrieval.population.studies == 60
 
 
 def test_gallery_shows_the_query_its_text_and_where_that_came(world, embedder, prompts):

@@ -39,13 +39,15 @@ def run(manifest: Path, tmp_path: Path) -> Path:
 
 
 def test_figures_are_those_of_the_models_own_embeddings(run: Path, manifest: Path) -> None:
-    done: list[int] = []
-    evaluation = evaluate_run(run, EvaluationRequest(manifest, options=OPTIONS), advance=done.append)
+    told: list[tuple[int, int]] = []
+    evaluation = evaluate_run(
+        run, EvaluationRequest(manifest, options=OPTIONS), advance=lambda done, total: told.append((done, total))
+    )
     assert [result.name for result in evaluation.results] == ["zero_shot/standard", "zero_shot/paraphrase", "retrieval"]
 
     studies = list(read_manifest(manifest).where(split=Split.TEST))
     frontal = [[image for image in study.images if image.view.is_frontal] for study in studies]
-    assert sum(done) == sum(map(len, frontal))
+    assert told[-1] == (sum(map(len, frontal)),) * 2
     embedder, store = load(run), ImageStore(manifest)
     means = np.stack([np.asarray(embedder.embed_images([store.read(one) for one in each])).mean(0) for each in frontal])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
@@ -69,8 +71,50 @@ def test_the_report_lies_in_the_run_folder_or_where_asked(run: Path, manifest: P
         assert figures.keys() == {"zero_shot/standard", "retrieval"}
         assert figures["retrieval"]["image_to_text/recall_at_1"].keys() >= {"value", "low", "high", "n"}
         page = evaluation.page.read_text()
-        assert "best by validation" in page
         assert "14 studies" in page
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (('{"step": 1, "kind": "train", "loss": 2.5}', '{"step": 1, "kind": "validate", "loss": 2.0}'), "best by"),
+        (('{"step": 1, "kind": "train", "loss": 2.5}',), "those of the last step, without validation"),
+        ((), "those of the folder, which has no log"),
+    ],
+)
+def test_the_report_says_which_weights_it_measured(
+    run: Path, manifest: Path, lines: tuple[str, ...], words: str
+) -> None:
+    if lines:
+        (run / "metrics.jsonl").write_text("\n".join(lines))
+    evaluate_run(run, EvaluationRequest(manifest, styles=("standard",), options=OPTIONS))
+    assert json.loads((run / "report.json").read_text())["details"]["Weights"].startswith(words)
+
+
+def test_of_a_prompt_file_all_styles_are_measured(run: Path, manifest: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "mine.yaml"
+    prompts.write_text(
+        "short: {Fracture: {positive: [Broken rib], negative: [No broken rib]}}\n"
+        "long: {Fracture: {positive: [A rib is broken], negative: [No rib is broken]}}\n"
+    )
+    evaluation = evaluate_run(run, EvaluationRequest(manifest, prompts=prompts, options=OPTIONS))
+    assert [result.name for result in evaluation.results] == ["zero_shot/short", "zero_shot/long", "retrieval"]
+    one = EvaluationRequest(manifest, prompts=prompts, styles=("long",), options=OPTIONS)
+    assert [result.name for result in evaluate_run(run, one).results] == ["zero_shot/long", "retrieval"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "cannot be read"), ("{", "cannot be read"), ("- a", "no style of prompts"), ("{}", "no style of prompts")],
+)
+def test_a_prompt_file_without_styles_is_told(
+    run: Path, manifest: Path, tmp_path: Path, text: str | None, words: str
+) -> None:
+    prompts = tmp_path / "mine.yaml"
+    if text is not None:
+        prompts.write_text(text)
+    with pytest.raises(PromptError, match=words):
+        evaluate_run(run, EvaluationRequest(manifest, prompts=prompts, options=OPTIONS))
 
 
 def test_a_split_without_studies_is_told(run: Path, manifest: Path) -> None:

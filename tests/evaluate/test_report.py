@@ -12,6 +12,7 @@ import pytest
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
 from cxr_clip.evaluate.page import thumbnail
 from cxr_clip.evaluate.report import write_report
+from cxr_clip.evaluate.training_log import read_training_log
 
 OPTIONS = EvaluationOptions(resamples=30, gallery=2)
 VOID = {"meta", "img", "br"}
@@ -68,12 +69,12 @@ def test_json_has_every_figure_with_its_interval_and_the_protocol(results, tmp_p
         in (content["notes"])
     )
     assert content["findings"]["zero_shot/standard"]["Edema"]["positive_prompts"] == ["Edema"]
-    assert content["data"]["retrieval"] == {"studies": 60, "patients": 30, "images": 72}
+    assert content["data"]["retrieval"] == {"studies": 60, "patients": 30, "images": 60}
     assert (content["run"], content["details"]) == ("A run", {"Split": "test"})
 
 
 def test_page_is_whole_and_needs_nothing_from_elsewhere(results, log, tmp_path):
-    page = write_report(tmp_path, results, run_title="A run", training_log=log).read_text(encoding="utf-8")
+    page = write_report(tmp_path, results, run_title="A run", curves=read_training_log(log)).read_text("utf-8")
     parser = Balanced()
     parser.feed(page)
     assert parser.open == []
@@ -84,7 +85,8 @@ def test_page_is_whole_and_needs_nothing_from_elsewhere(results, log, tmp_path):
 
 
 def test_page_shows_figures_findings_gallery_curves_and_the_warning(results, log, tmp_path):
-    page = html.unescape(write_report(tmp_path, results, run_title="A run", training_log=log).read_text("utf-8"))
+    path = write_report(tmp_path, results, run_title="A run", curves=read_training_log(log))
+    page = html.unescape(path.read_text("utf-8"))
     macro, recall = results[0].metrics["auroc/macro"], results[2].metrics["image_to_text/recall_at_10"]
     for words in (
         f"{macro.value:.3f}",
@@ -118,7 +120,8 @@ def test_text_from_reports_is_escaped(results, tmp_path):
 
 def test_nothing_measured_and_no_log_still_make_a_page(results, tmp_path):
     bare = [replace(result, metrics={}, gallery=(), findings=()) for result in results]
-    page = write_report(tmp_path, bare, run_title="A run", training_log=tmp_path / "absent.jsonl").read_text("utf-8")
+    curves = read_training_log(tmp_path / "absent.jsonl")
+    page = write_report(tmp_path, bare, run_title="A run", curves=curves).read_text("utf-8")
     assert page.count("Not measured") == 2
     assert "<h2>Training" not in page
 

@@ -72,8 +72,8 @@ def evaluate_manifest(
 ) -> list[BenchmarkResult]:
     """Return "zero_shot/<style>" for each prompt set, then "retrieval"; one that cannot be measured says so in a note.
 
-    `advance` is told how many more images are embedded. Raises EvaluationError where no study has an image in use
-    and PromptError where a finding that was asked for has no prompt.
+    `advance` is told how many of how many images are embedded. Raises EvaluationError where no study has an image in
+    use and PromptError where a finding that was asked for has no prompt.
     """
     options = options or EvaluationOptions()
     chosen = {style: _choose_prompts(style, by_finding, options.findings) for style, by_finding in prompts.items()}
@@ -124,7 +124,7 @@ def _zero_shot(
         name=f"zero_shot/{style}",
         metrics=zero_shot_metrics(figures),
         protocol=protocol.zero_shot(style, options.resamples, options.seed, min_positives=options.min_positives),
-        population=_population(embedded.studies),
+        population=_population(embedded.studies, embedded.images.images),
         notes=(
             *protocol.without_image(embedded.without_image),
             *zero_shot_notes(figures, described, min_positives=options.min_positives),
@@ -154,7 +154,7 @@ def _retrieval(
         name="retrieval",
         metrics={},
         protocol=protocol.retrieval(options.resamples, options.seed, RECALLS),
-        population=_population(studies),
+        population=_population(studies, len(studies)),
         notes=(
             *protocol.without_image(embedded.without_image),
             *protocol.pool_notes(len(embedded.studies), len(chosen), len(texts)),
@@ -177,10 +177,10 @@ def _retrieval(
     )
 
 
-def _population(studies: Sequence[Study]) -> Population:
-    """Count studies, patients and images in use."""
+def _population(studies: Sequence[Study], images: int) -> Population:
+    """Count studies and their patients; `images` of theirs were measured."""
     return Population(
         studies=len(studies),
         patients=len({study.patient for study in studies}),
-        images=sum(len(images_in_use(study)) for study in studies),
+        images=images,
     )

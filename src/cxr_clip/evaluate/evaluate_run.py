@@ -1,6 +1,5 @@
 """A run folder and a manifest in, every benchmark and the report out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,18 +10,24 @@ from cxr_clip.data.store import ImageStore
 from cxr_clip.embed import load
 from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
+from cxr_clip.evaluate.prompt_styles import choose_styles
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult
+from cxr_clip.evaluate.study_images import Advance
+from cxr_clip.evaluate.training_log import TrainingCurves, read_training_log
 from cxr_clip.study import Split
 
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What to measure: a part of a manifest, with some styles of prompts (of a file of the user's, if given)."""
+    """What to measure: a part of a manifest, with some styles of prompts, of ours or of the user's file `prompts`.
+
+    Without `styles`: all of the user's file, or "standard" and "paraphrase" of ours.
+    """
 
     manifest: Path
     split: Split = Split.TEST
-    styles: tuple[str, ...] = ("standard", "paraphrase")
+    styles: tuple[str, ...] | None = None
     prompts: Path | None = None
     options: EvaluationOptions = field(default_factory=EvaluationOptions)
 
@@ -40,13 +45,15 @@ def evaluate_run(
     request: EvaluationRequest,
     *,
     out: Path | None = None,
-    device: str = "cpu",
-    advance: Callable[[int], None] | None = None,
+    device: str = "auto",
+    advance: Advance | None = None,
 ) -> Evaluation:
     """Measure the best weights of `run` and write report.json and report.html into `out` (the run itself, if absent).
 
+    `advance` is told how many of how many images are embedded.
     Raises CheckpointError, ManifestError, PromptError or EvaluationError, each with its mend.
     """
+    styles = choose_styles(request.styles, request.prompts)
     embedder = load(run, device=device)
     manifest = read_manifest(request.manifest)
     studies = manifest.where(split=request.split)
@@ -60,21 +67,30 @@ def evaluate_run(
         embedder,
         studies,
         read_image=lambda image: store.read(image, reduced_to=size),
-        prompts={style: load_zero_shot_prompts(style, request.prompts) for style in request.styles},
+        prompts={style: load_zero_shot_prompts(style, request.prompts) for style in styles},
         options=request.options,
         advance=advance,
     )
+    curves = read_training_log(run / checkpoint.METRICS)
     page = write_report(
         out or run,
         results,
         run_title=embedder.recipe.name,
-        training_log=run / checkpoint.METRICS,
+        curves=curves,
         details={
             "Run": str(run),
-            "Weights": "best by validation",
+            "Weights": _weights_in_words(curves),
             "Manifest": str(request.manifest),
             "Split": f"{request.split.value}, {len(studies)} studies",
+            "Prompts": f"{', '.join(styles)} of {request.prompts or 'the package'}",
             "Images": f"{size} px, short side resized, centre crop",
         },
     )
     return Evaluation(results=tuple(results), page=page)
+
+
+def _weights_in_words(curves: TrainingCurves) -> str:
+    """Say which weights of a training the run folder keeps."""
+    if curves.validated:
+        return "best by validation"
+    return "those of the folder, which has no log" if curves.empty else "those of the last step, without validation"

@@ -160,8 +160,9 @@ def retrieval_rows(results: Sequence[BenchmarkResult]) -> tuple[RetrievalRow, ..
 
 
 def training_panels(curves: TrainingCurves) -> tuple[Panel, ...]:
-    """Draw the losses together, then scale and each validation figure alone."""
+    """Draw the losses together, the recalls together, then each other validation figure and the scale alone."""
     groups: list[tuple[str, tuple[Series, ...]]] = [("Loss in training", curves.losses)]
+    groups += [("Validation: recall, image → text", curves.recalls)]
     groups += [(f"Validation: {line.label}", (line,)) for line in curves.validation]
     groups += [("Scale (1/temperature)", (curves.scale,))] if curves.scale else []
     return tuple(

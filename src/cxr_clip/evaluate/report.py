@@ -8,10 +8,9 @@ from pathlib import Path
 
 from cxr_clip.evaluate import page
 from cxr_clip.evaluate.results import BenchmarkResult
-from cxr_clip.evaluate.training_log import TrainingCurves, read_training_log
+from cxr_clip.evaluate.training_log import NO_CURVES, TrainingCurves
 
 TEMPLATE = "report.html.j2"
-NO_CURVES = TrainingCurves(losses=(), scale=None, validation=(), unreadable=0)
 
 
 def write_report(
@@ -19,16 +18,15 @@ def write_report(
     results: Sequence[BenchmarkResult],
     *,
     run_title: str,
-    training_log: Path | None = None,
+    curves: TrainingCurves = NO_CURVES,
     details: Mapping[str, str] | None = None,
 ) -> Path:
     """Write report.json and report.html into `folder` and return the path of the page.
 
-    `details` are facts of the run in words (checkpoint, manifest, split); `training_log` is a metrics.jsonl and may be
-    absent. Both files are written under another name first, so a reader never sees half of one.
+    `details` are facts of the run in words (checkpoint, manifest, split); `curves` are those of its training. Both
+    files are written under another name first, so a reader never sees half of one.
     """
     facts = dict(details or {})
-    curves = read_training_log(training_log) if training_log is not None and training_log.is_file() else NO_CURVES
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "report.json", report_json(results, run_title=run_title, details=facts))
     return _write(folder / "report.html", report_html(results, run_title=run_title, details=facts, curves=curves))
@@ -84,8 +82,6 @@ def report_html(
         gallery=[(entry, page.thumbnail(entry.image)) for result in results for entry in result.gallery],
         training_panels=page.training_panels(curves),
         unreadable=curves.unreadable,
-        zero_shot=page.zero_shot_results(results),
-        style_of=page.style_of,
     )
 
 

@@ -16,7 +16,7 @@ from cxr_clip.study import ImageFile, Study, View
 
 Item = TypeVar("Item")
 ReadImage = Callable[[ImageFile], NDArray[np.uint8]]
-Advance = Callable[[int], None]
+Advance = Callable[[int, int], None]
 
 
 class Embedder(Protocol):
@@ -49,7 +49,7 @@ def images_in_use(study: Study) -> tuple[ImageFile, ...]:
 def embed_studies(
     embedder: Embedder, studies: Sequence[Study], read_image: ReadImage, *, batch: int, advance: Advance | None = None
 ) -> StudyImages:
-    """Embed every image in use once, in a stream of batches; `advance` hears how many more images are done.
+    """Embed every image in use once, in a stream of batches; `advance` hears how many of how many images are done.
 
     Each study must have an image in use.
     """
@@ -78,8 +78,10 @@ def _embedded(
     embedder: Embedder, studies: Sequence[Study], read_image: ReadImage, *, batch: int, advance: Advance | None
 ) -> Iterator[Float[Tensor, "n dim"]]:
     """Read, embed and drop one batch of images after the other."""
-    files = (image for study in studies for image in images_in_use(study))
+    files = [image for study in studies for image in images_in_use(study)]
+    done = 0
     for part in in_batches(files, batch):
         yield embedder.embed_images([read_image(file) for file in part]).detach().float().cpu()
+        done += len(part)
         if advance is not None:
-            advance(len(part))
+            advance(done, len(files))

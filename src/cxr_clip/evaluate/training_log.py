@@ -10,7 +10,8 @@ import numpy as np
 from cxr_clip.evaluate.plots import Series
 
 LOSSES = {"loss": "total", "image_text": "image–text", "image_image": "image–image", "text_text": "text–text"}
-NOT_MEASURED = {"step", "epoch", "seconds", "time", "elapsed"}
+RECALL = "recall_at_"
+NOT_MEASURED = {"step", "epoch", "kind", "studies"}
 POINTS = 250
 
 Line = Mapping[str, object]
@@ -22,26 +23,42 @@ class TrainingCurves:
 
     losses: tuple[Series, ...]
     scale: Series | None
+    recalls: tuple[Series, ...]
     validation: tuple[Series, ...]
     unreadable: int
 
     @property
+    def validated(self) -> bool:
+        """Whether the run was validated, so that its weights are the best by validation."""
+        return bool(self.recalls or self.validation)
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing to draw."""
-        return not (self.losses or self.scale or self.validation)
+        return not (self.losses or self.scale or self.validated)
+
+
+NO_CURVES = TrainingCurves(losses=(), scale=None, recalls=(), validation=(), unreadable=0)
 
 
 def read_training_log(path: Path) -> TrainingCurves:
-    """Read the curves of a run; of a step that was logged twice (a run that was continued) the later line counts."""
+    """Read the curves of a run, of which there are none where the log is absent.
+
+    Of a step that was logged twice (a run that was continued) the later line counts.
+    """
+    if not path.is_file():
+        return NO_CURVES
     lines, unreadable = _parse(path.read_text(encoding="utf-8", errors="replace").splitlines())
     train, validate = _by_step(lines, "train"), _by_step(lines, "validate")
     losses = (_series(train, key, label) for key, label in LOSSES.items())
     names = dict.fromkeys(key for line in validate.values() for key in line if key not in NOT_MEASURED)
-    measured = (_series(validate, name, _words(name)) for name in names)
+    recalls = (_series(validate, name, f"R@{name.removeprefix(RECALL)}") for name in names if name.startswith(RECALL))
+    others = (_series(validate, name, name.replace("_", " ")) for name in names if not name.startswith(RECALL))
     return TrainingCurves(
-        losses=tuple(line for line in losses if line is not None),
+        losses=_drawable(losses),
         scale=_series(train, "scale", "scale"),
-        validation=tuple(line for line in measured if line is not None),
+        recalls=_drawable(recalls),
+        validation=_drawable(others),
         unreadable=unreadable,
     )
 
@@ -85,6 +102,6 @@ def _number(value: object) -> float | None:
     return float(value)
 
 
-def _words(name: str) -> str:
-    """Write a metric's name as words: image_to_text/recall_at_10 -> image to text, recall at 10."""
-    return name.replace("/", ", ").replace("_", " ")
+def _drawable(lines: Iterable[Series | None]) -> tuple[Series, ...]:
+    """Return the lines that are there."""
+    return tuple(line for line in lines if line is not None)

@@ -1,0 +1,80 @@
+"""What people see at a terminal: sentences, tables, a progress bar. Programs read the JSON files instead."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from cxr_clip.evaluate.evaluate_run import Evaluation
+    from cxr_clip.prepare.records import PrepareSummary
+    from cxr_clip.quickstart import Advance
+
+console = Console()
+progress_console = Console(stderr=True)
+
+
+def say(words: str) -> None:
+    """Print a sentence as it is: no markup, as paths may hold brackets, and no line breaks inside."""
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+
+def say_on_stderr(words: str) -> None:
+    """Print a sentence as it is on the error stream, headed by the name of the command."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"cxr-clip: {words}", markup=False)
+
+
+@contextmanager
+def bar(title: str, quiet: bool) -> "Iterator[Advance]":
+    """A progress bar on stderr with the time left; none where stderr is no terminal or `quiet` is asked."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    hidden = quiet or not progress_console.is_terminal
+    with Progress(*columns, console=progress_console, disable=hidden, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+
+        def advance(done: int, total: int | None = None) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def show_prepared(summary: "PrepareSummary", out: Path) -> None:
+    """Show what a preparation took and what it left out."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(f"{summary.source} in {out}"), title_justify="left", show_header=False)
+    table.add_row("studies", f"{summary.studies:,}")
+    table.add_row("images", f"{summary.images:,}")
+    for split, count in summary.splits.items():
+        table.add_row(f"  {split}", f"{count:,}")
+    if summary.absent_images:
+        table.add_row("listed images that are absent (absent.txt)", f"{summary.absent_images:,}")
+    for remark, count in summary.remarks.items():
+        table.add_row(escape(remark), f"{count:,}")
+    for reason, count in summary.rejected.items():
+        table.add_row(escape(f"left out: {reason}"), f"{count:,}")
+    console.print(table)
+    if summary.nothing_to_do:
+        say("It was all there already: nothing to do.")
+    if summary.rejected:
+        say(f"Every case that was left out, with its reason: {out / 'rejected.jsonl'}")
+
+
+def show_evaluation(evaluation: "Evaluation") -> None:
+    """Show every figure of an evaluation; exact ones, such as chance, have no interval."""
+    from rich.table import Table
+
+    for result in evaluation.results:
+        table = Table("figure", "value", "95 % interval", "n", title=result.name, title_justify="left")
+        for name, estimate in result.metrics.items():
+            interval = "" if estimate.low == estimate.high else f"{estimate.low:.3f} to {estimate.high:.3f}"
+            table.add_row(name, f"{estimate.value:.3f}", interval, str(estimate.n))
+        console.print(table)
+        for note in result.notes:
+            say(f"note: {note}")
+    say(f"report: {evaluation.page}")

@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: quickstart test check format clean
 
 quickstart: $(VENV)/core.done ## made-up studies -> prepare -> pre-train -> evaluate -> runs/quickstart/report.html
-	$(BIN)/cxr-clip quickstart
+	$(BIN)/cxr-clip quickstart log.tensorboard=true
 
 test: $(VENV)/dev.done ## the whole test suite with coverage
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90

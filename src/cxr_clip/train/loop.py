@@ -60,7 +60,7 @@ class Training:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a training ended; `spent` and `images` are of this session, not of the sessions that it continued."""
+    """How a training ended; `spent` and `images` are of this session alone, `state.seconds` is of all sessions."""
 
     state: TrainState
     validation: Validation | None
@@ -85,6 +85,7 @@ def train(training: Training, *, resume: Path, weights: Path, log: RunLog) -> Tr
     model, pace = training.model, training.pace
     state = load_state(resume, model, training.optimizer) if resume.is_file() else TrainState()
     log.open_at(state.step)
+    earlier = state.seconds
     watch, validation, images = Stopwatch(), None, 0
     model.train()
     for batch in training.batches_from(state.step):
@@ -104,6 +105,7 @@ def train(training: Training, *, resume: Path, weights: Path, log: RunLog) -> Tr
             log.validation(state.step, epoch, asdict(validation))
             watch.lap(Part.VALIDATION)
             state = _keep_best(state, validation, model, weights)
+        state = replace(state, seconds=earlier + watch.spent.learning + watch.spent.validation)
         if pace.due(state.step, pace.checkpoint_steps):
             save_state(resume, state, model, training.optimizer)
         watch.lap(Part.CHECKPOINTS)

@@ -6,7 +6,7 @@ No random state is kept: order, draws and dropout depend on (seed, epoch, index)
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,11 +19,16 @@ from cxr_clip.errors import CheckpointError
 
 @dataclass(frozen=True)
 class TrainState:
-    """Where a training stands: `step` steps are done; the best validation so far, absent before the first."""
+    """Where a training stands: `step` steps are done; the best validation so far, absent before the first.
+
+    `seconds` went into learning and validation over all sessions. What a session that was killed did after its last
+    checkpoint is not in it. It takes no part in comparisons: a continued run has the state of one never stopped.
+    """
 
     step: int = 0
     best_value: float | None = None
     best_step: int | None = None
+    seconds: float = field(default=0.0, compare=False)
 
 
 def save_state(path: Path, state: TrainState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

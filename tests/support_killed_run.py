@@ -3,7 +3,7 @@
     python support_killed_run.py MANIFEST FOLDER
 
 FOLDER/straight was never stopped, FOLDER/two-processes neither, with two loader processes; FOLDER/killed was stopped
-in the middle of starting, in every step, and while it wrote a checkpoint.
+in the middle of starting and of starting again, in every step, and while it wrote a checkpoint.
 """
 
 import os
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from cxr_clip.recipe import Recipe
 from cxr_clip.train import state
@@ -49,6 +50,17 @@ def die_in_optimizer_step(number: int) -> None:
 def die_in_starting() -> None:
     """Die when all of a new run folder is written but the recipe that makes it one."""
     Path.rename = lambda self, target: die()
+
+
+def die_in_starting_again() -> None:
+    """Die with a part of the tokeniser on the disk, over that of the session before."""
+
+    def cut(_tokeniser: PreTrainedTokenizerFast, folder: str) -> None:
+        whole = (Path(folder) / "tokenizer.json").read_text()
+        (Path(folder) / "tokenizer.json").write_text(whole[: len(whole) // 2])
+        die()
+
+    PreTrainedTokenizerFast.save_pretrained = cut
 
 
 def die_in_writing_a_checkpoint() -> None:
@@ -90,7 +102,8 @@ def main(manifest: Path, folder: Path) -> None:
     assert session(recipe_of(manifest, processes=2), folder / "two-processes", lambda: None) == 0
     kills: list[Callable[[], None]] = [die_in_starting]
     # Of the state after steps 0, 3 and 6: each continues there, so every step is once the one that is broken off.
-    kills += [lambda calls=calls: die_in_optimizer_step(calls) for calls in (0, 1, 2)]
+    kills += [lambda calls=calls: die_in_optimizer_step(calls) for calls in (0, 1)]
+    kills += [die_in_starting_again, lambda: die_in_optimizer_step(2)]
     kills += [die_in_writing_a_checkpoint]
     kills += [lambda calls=calls: die_in_optimizer_step(calls) for calls in (3, 1, 2, 3, 0, 1)]
     for number, prepare in enumerate(kills):

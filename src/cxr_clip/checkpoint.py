@@ -6,6 +6,7 @@ text_encoder/          architecture
 tokeniser/             vocabulary and rules
 weights.safetensors    the best weights so far
 resume.safetensors     the last state of the training, for its continuation
+studies.sha256         a fingerprint of the studies that it learns from
 metrics.jsonl          the log
 """
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 RECIPE = "recipe.yaml"
 WEIGHTS = "weights.safetensors"
 RESUME = "resume.safetensors"
+STUDIES = "studies.sha256"
 METRICS = "metrics.jsonl"
 
 
@@ -49,8 +51,9 @@ def is_run(folder: Path) -> bool:
 
 
 def write_run(folder: Path, run: Run) -> None:
-    """Write everything but the weights into a new run folder."""
+    """Write everything but the weights into a new run folder, or over a run that has not learned anything yet."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECIPE).unlink(missing_ok=True)
     for name in ("image_encoder", "text_encoder"):
         (folder / name).mkdir(exist_ok=True)
     write_image_config(run.model.image, folder / "image_encoder")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ class RunLog:
         self, folder: Path, *, total_steps: int, tensorboard: bool = False, console: "Console | None" = None
     ) -> None:
         self._path = folder / "metrics.jsonl"
-        self._new_board = _board_maker(folder / "tensorboard") if tensorboard else None
+        self._new_board = partial(require_tensorboard(), str(folder / "tensorboard")) if tensorboard else None
         self._board: SummaryWriter | None = None
         self._display = _Display(console, total_steps) if console is not None else None
 
@@ -129,12 +129,12 @@ def _step_of(line: str) -> float:
         return float("inf")
 
 
-def _board_maker(folder: Path) -> "Callable[..., SummaryWriter]":
-    """How to open the TensorBoard folder; raises MissingPackageError where the package is not installed."""
+def require_tensorboard() -> "type[SummaryWriter]":
+    """What writes for TensorBoard; raises MissingPackageError where the package is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingPackageError(
             'log.tensorboard needs a package: pip install "cxr-clip[tensorboard]", or set log.tensorboard=false'
         ) from error
-    return partial(SummaryWriter, str(folder))
+    return SummaryWriter

@@ -10,12 +10,13 @@ from rich.console import Console
 from cxr_clip import assemble, checkpoint
 from cxr_clip.checkpoint import Run
 from cxr_clip.data.batching import TrainingOrder, batches, in_order, steps_per_epoch
-from cxr_clip.errors import RecipeError
+from cxr_clip.errors import CheckpointError, RecipeError, TrainingError
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
-from cxr_clip.recipe import Recipe
-from cxr_clip.runlog import RunLog
+from cxr_clip.recipe import Recipe, load_recipe
+from cxr_clip.runlog import RunLog, require_tensorboard
 from cxr_clip.tensors import Batch
+from cxr_clip.train.fingerprint import fingerprint
 from cxr_clip.train.loop import Pace, Training, TrainResult, train
 from cxr_clip.train.optim import adamw, warmup_cosine
 
@@ -34,11 +35,18 @@ class Trained:
 def train_run(recipe: Recipe, folder: Path, *, progress: bool = True) -> Trained:
     """Train `recipe` in `folder`, or continue the run that is there.
 
-    Raises RecipeError where the folder holds a run of another recipe, and what the parts raise.
+    Raises RecipeError where the folder holds a run of another recipe, TrainingError where it learned from other
+    studies, and what the parts raise.
     """
+    _refuse_what_is_absent(recipe)
     sources = assemble.open_sources(recipe.data)
-    run = _open_run(recipe, folder, sources)
+    there = _run_to_continue(recipe, folder, sources)
+    run = there or _new_run(recipe, sources)
     training = make_training(run, sources)
+    if there is None:
+        # Not before all of the recipe has proved possible: the mended one must find no run of another recipe here.
+        checkpoint.write_run(folder, run)
+        (folder / checkpoint.STUDIES).write_text(f"{fingerprint(sources)}\n", encoding="utf-8")
     console = Console(stderr=True) if progress else None
     with RunLog(
         folder, total_steps=training.pace.total_steps, tensorboard=recipe.log.tensorboard, console=console
@@ -47,17 +55,32 @@ def train_run(recipe: Recipe, folder: Path, *, progress: bool = True) -> Trained
     return Trained(result, _summary(result, folder))
 
 
-def _open_run(recipe: Recipe, folder: Path, sources: tuple[assemble.Source, ...]) -> Run:
-    """The run to continue; one that is new, or stopped before its first checkpoint, is at its seeded start."""
+def _refuse_what_is_absent(recipe: Recipe) -> None:
+    """Look for the packages and the device of a recipe before anything is made."""
+    if recipe.log.tensorboard:
+        require_tensorboard()
+    assemble.choose_device(recipe.train.device)
+
+
+def _run_to_continue(recipe: Recipe, folder: Path, sources: tuple[assemble.Source, ...]) -> Run | None:
+    """The run of the last checkpoint in `folder`; None where there is none, so that a run starts anew."""
+    has_checkpoint = (folder / checkpoint.RESUME).is_file()
     if checkpoint.is_run(folder):
-        there = checkpoint.read_run(folder)
-        _refuse_other_recipe(there.recipe, recipe, folder)
-        if (folder / checkpoint.RESUME).is_file():
-            return replace(there, recipe=recipe)
+        _refuse_other_recipe(load_recipe(folder / checkpoint.RECIPE), recipe, folder)
+    elif has_checkpoint:
+        raise CheckpointError(
+            f"{folder} holds {checkpoint.RESUME} without the {checkpoint.RECIPE} of its run: put that file back, or "
+            "name another folder"
+        )
+    if not has_checkpoint:
+        return None
+    _refuse_other_studies(folder, sources)
+    return replace(checkpoint.read_run(folder), recipe=recipe)
+
+
+def _new_run(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> Run:
     model, tokeniser = assemble.make_model(recipe, sources)
-    run = Run(model=model, tokeniser=tokeniser, recipe=recipe)
-    checkpoint.write_run(folder, run)
-    return run
+    return Run(model=model, tokeniser=tokeniser, recipe=recipe)
 
 
 def make_training(run: Run, sources: tuple[assemble.Source, ...]) -> Training:
@@ -121,8 +144,9 @@ def _pace(recipe: Recipe, studies: int) -> Pace:
 
 
 def _refuse_other_recipe(there: Recipe, asked: Recipe, folder: Path) -> None:
-    """A run is continued with its own settings or not at all."""
-    old, new = (dict(_flat(recipe.model_dump(mode="json"))) for recipe in (there, asked))
+    """A run is continued with its own settings or not at all; where its manifests lie is none of them."""
+    paths = {"data": {"sources": {"__all__": {"manifest"}}}}
+    old, new = (dict(_flat(recipe.model_dump(mode="json", exclude=paths))) for recipe in (there, asked))
     changed = [
         f"{key}: {old.get(key)!r} there, {new.get(key)!r} asked"
         for key in sorted(old.keys() | new.keys())
@@ -132,6 +156,21 @@ def _refuse_other_recipe(there: Recipe, asked: Recipe, folder: Path) -> None:
         raise RecipeError(
             f"{folder} holds a run of another recipe ({'; '.join(changed[:5])}): name another folder, "
             "or continue it with the recipe of its recipe.yaml"
+        )
+
+
+def _refuse_other_studies(folder: Path, sources: tuple[assemble.Source, ...]) -> None:
+    """A run is continued on the studies that it started with, wherever their manifests lie by now."""
+    kept, now = folder / checkpoint.STUDIES, fingerprint(sources)
+    if not kept.is_file():
+        raise TrainingError(
+            f"{folder} does not say which studies it learned from ({kept.name} is missing): if data.sources are still "
+            f"those of its start, write {now} into that file, else name another folder"
+        )
+    if kept.read_text(encoding="utf-8").strip() != now:
+        raise TrainingError(
+            f"the run in {folder} learned from other studies than data.sources have now in the splits train and "
+            "validate: give it the manifests of its start, wherever they lie, or name another folder for a new run"
         )
 
 
@@ -152,4 +191,7 @@ def _summary(result: TrainResult, folder: Path) -> str:
         f"best validation at step {result.state.best_step}" if result.state.best_step is not None else "no validation"
     )
     recall = f", last R@10 {found.recall_at_10:.3f} on {found.studies} studies" if found else ""
-    return f"{result.state.step} steps in {spent.total:.0f} s ({shares}); {best}{recall}; run folder {folder}"
+    return (
+        f"{result.state.step} steps in {result.state.seconds:.0f} s of learning and validation; this session took "
+        f"{spent.total:.0f} s ({shares}); {best}{recall}; run folder {folder}"
+    )

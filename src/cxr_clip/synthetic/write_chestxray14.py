@@ -1,6 +1,6 @@
 """The made-up world in the raw layout of ChestX-ray14: images with follow-ups, label table, lists and boxes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from cxr_clip.synthetic.files import Truth, png, write_whole
 from cxr_clip.synthetic.pathology import FindingInstance, draw_findings, followed_up
 from cxr_clip.synthetic.processes import in_order
 from cxr_clip.synthetic.render import Patient, render
+from cxr_clip.synthetic.world import World, begin, finish
 
 _STREAM = 2
 _MOST_VISITS = 8
@@ -72,8 +73,22 @@ def synthesize_chestxray14(
     """Write `studies` images as ChestX-ray14 is distributed, with truth.jsonl beside them.
 
     Image k depends on (seed, k) alone; every fifth patient is in the test list. `image_size` is the side in pixels.
+    A world that is there already is passed over; one that was begun is drawn again from its start, byte for byte.
+
+    Raises SourceError where the folder holds anything else, or processes for drawing fail.
     """
+    world = World("chestxray14", studies, seed, image_size)
+    if not begin(out, world):
+        if progress is not None:
+            progress(studies)
+        return
     visits = in_order(write_visit, _jobs(out, studies, seed, image_size), processes=processes, progress=progress)
+    _write_tables(out, visits)
+    finish(out, world)
+
+
+def _write_tables(out: Path, visits: Iterable[Visit]) -> None:
+    """The label table, the boxes, the lists of the split and the truth."""
     table, boxes, lines = [_HEADER], [_BOX_HEADER], []
     train: list[str] = []
     test: list[str] = []

@@ -16,6 +16,7 @@ from cxr_clip.synthetic.mesh import mesh_terms
 from cxr_clip.synthetic.pathology import FindingInstance, draw_findings
 from cxr_clip.synthetic.processes import in_order
 from cxr_clip.synthetic.render import Patient, render
+from cxr_clip.synthetic.world import World, begin, finish
 
 _STREAM = 1
 _SERIES = (("1001", "2001", "1002"), ("4001", "3001", "4002"), ("0001-0001", "0001-0002", "0001-0003"))
@@ -43,7 +44,15 @@ def synthesize_openi(
     """Write `studies` studies as Open-I is distributed, with truth.jsonl beside them.
 
     Study k depends on (seed, k) alone. `image_size` is the short side in pixels; `progress` hears how many are done.
+    A world that is there already is passed over; one that was begun is drawn again from its start, byte for byte.
+
+    Raises SourceError where the folder holds anything else, or processes for drawing fail.
     """
+    world = World("openi", studies, seed, image_size)
+    if not begin(out, world):
+        if progress is not None:
+            progress(studies)
+        return
     jobs = (OpeniJob(out, seed, k, image_size) for k in range(studies))
     rows, lines = ["uid,image_id,projection\r\n"], []
     for truth in in_order(write_openi_study, jobs, processes=processes, progress=progress):
@@ -52,6 +61,7 @@ def synthesize_openi(
             rows.append(f"{truth.study},{image},{'Lateral' if view == View.LATERAL else 'Frontal'}\r\n")
     write_whole(out / "projections.csv", "".join(rows).encode())
     write_whole(out / "truth.jsonl", "".join(lines).encode())
+    finish(out, world)
 
 
 def write_openi_study(job: OpeniJob) -> Truth:

@@ -85,7 +85,7 @@ def test_a_damaged_world_file_is_named(tmp_path, text):
 
 def test_files_of_something_else_are_never_mixed_with_a_world(tmp_path):
     (tmp_path / "images").mkdir()
-    with pytest.raises(SourceError, match=r"holds files that are no made-up world .*\(images\): give another folder"):
+    with pytest.raises(SourceError, match=r"holds files of something else \(images\): give a new or an empty"):
         synthesize_openi(tmp_path, studies=1, seed=0, image_size=32)
     (tmp_path / "file").write_text("")
     with pytest.raises(SourceError, match="is a file: give a folder"):

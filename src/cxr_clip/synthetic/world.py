@@ -52,8 +52,7 @@ def _require_empty(out: Path) -> None:
     other = sorted(p.name for p in out.iterdir() if not p.name.startswith(".")) if out.is_dir() else []
     if other:
         raise SourceError(
-            f"{out} holds files that are no made-up world of this program ({', '.join(other[:3])}): "
-            "give another folder, or delete this one"
+            f"{out} holds files of something else ({', '.join(other[:3])}): give a new or an empty folder"
         )
 
 

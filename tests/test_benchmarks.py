@@ -1,0 +1,117 @@
+"""The programs of benchmarks/ and the recipes: what they read is valid, what they write is what they found."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cxr_clip.recipe import load_recipe
+
+ROOT = Path(__file__).parents[1]
+
+
+def program(name: str) -> ModuleType:
+    """A program of benchmarks/, imported by its path."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def figure(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 20}
+
+
+BENCHMARKS = {
+    "zero_shot/standard": {"auroc/macro": figure(0.8), "auroc/Nodule": figure(0.7)},
+    "zero_shot/paraphrase": {"auroc/macro": figure(0.6)},
+    "retrieval": {
+        f"{direction}/recall_at_10{end}": figure(value)
+        for direction in ("image_to_text", "text_to_image")
+        for end, value in (("", 0.5), ("_chance", 0.2))
+    },
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_is_valid_as_it_stands(path: Path) -> None:
+    assert load_recipe(path).name
+
+
+def test_every_variant_of_the_openi_benchmark_is_a_valid_recipe() -> None:
+    openi = program("openi")
+    for variant, overrides in openi.VARIANTS.items():
+        recipe = load_recipe(openi.RECIPE, overrides)
+        pairs = 1 if variant == "plain CLIP" else 2
+        assert (recipe.data.images_per_study, recipe.data.texts_per_study) == (pairs, pairs)
+
+
+def test_tables_say_what_the_results_say(tmp_path: Path) -> None:
+    results = {"machine": "2 cores", "seconds": 615, "peak_memory_gb": 2.34, "benchmarks": BENCHMARKS}
+    (tmp_path / "quickstart.json").write_text(json.dumps(results))
+    page = program("tables").with_tables("<!-- table: quickstart -->\nold\n<!-- end of table -->\n", tmp_path)
+    assert page.splitlines() == [
+        "<!-- table: quickstart -->",
+        "| figure | value (95 % interval) | chance |",
+        "| --- | --- | --- |",
+        "| zero-shot macro AUROC, standard prompts | 0.800 (0.700 to 0.900) | 0.5 |",
+        "| zero-shot macro AUROC, paraphrase prompts | 0.600 (0.500 to 0.700) | 0.5 |",
+        "| image to text R@10 | 0.500 (0.400 to 0.600) | 0.200 |",
+        "| text to image R@10 | 0.500 (0.400 to 0.600) | 0.200 |",
+        "| minutes (2 cores) | 10.2 |  |",
+        "| peak memory, GB | 2.3 |  |",
+        "<!-- end of table -->",
+    ]
+
+
+def test_a_table_without_results_is_empty_and_the_text_around_it_stays(tmp_path: Path) -> None:
+    page = "before\n<!-- table: openi -->\n| old |\n<!-- end of table -->\nafter\n"
+    empty = "before\n<!-- table: openi -->\n<!-- end of table -->\nafter\n"
+    assert program("tables").with_tables(page, tmp_path) == empty
+
+
+def test_the_memory_of_a_command_is_that_of_all_its_processes() -> None:
+    waiting = "x = bytearray(b'1' * 100_000_000); print(flush=True); input()"
+    parent = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {waiting!r}])"
+    quickstart = program("quickstart")
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=-1, stdout=-1) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        processes = quickstart.family(child.pid)
+        memory = [quickstart.resident(process) for process in processes]
+        child.communicate(b"\n")
+    assert len(processes) == 2
+    assert child.pid in processes
+    assert 100_000_000 < sum(memory) < 200_000_000
+    assert quickstart.family(child.pid) == {child.pid}
+    assert quickstart.resident(child.pid) == 0
+
+
+def test_a_command_that_fails_ends_the_benchmark_with_its_code() -> None:
+    measure = program("quickstart").measure
+    assert measure([sys.executable, "-c", ""]).seconds > 0
+    with pytest.raises(SystemExit) as ended:
+        measure([sys.executable, "-c", "raise SystemExit(3)"])
+    assert ended.value.code == 3
+
+
+def test_the_quickstart_benchmark_writes_what_it_found(tmp_path: Path) -> None:
+    quickstart = program("quickstart")
+    path = tmp_path / "new" / "quickstart.json"
+    quickstart.write(path, quickstart.Spent(seconds=61.4, memory=1_500_000_000), BENCHMARKS)
+    content = json.loads(path.read_text())
+    assert (content["seconds"], content["peak_memory_gb"], content["benchmarks"]) == (61, 1.5, BENCHMARKS)
+    assert [file.name for file in path.parent.iterdir()] == ["quickstart.json"]
+
+
+def test_a_quickstart_that_would_continue_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["quickstart.py", "--work", str(tmp_path)])
+    with pytest.raises(SystemExit, match="give a new --work folder"):
+        program("quickstart").main()

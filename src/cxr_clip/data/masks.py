@@ -15,10 +15,34 @@ _HANGERS = (
 # Words that say nothing without the masked word after them ("compared to the XXXX.").
 _HANGING = rf"(?:\b(?:{'|'.join(map(re.escape, _HANGERS))})[\s{_GAP}]+)*"
 _OPENING = re.compile(rf"(^|[.!?]\s+)[\s,;:/-]*{_GAP}[\s,;:/-]*(?:(?:and|or)\s+)?(\w?)")
-# A sentence whose subject is the masked word.
-_WITHOUT_SUBJECT = re.compile(
-    rf"((?:^|[.!?])\s*(?:\d{{1,2}}[.)]\s*)?)(?:(?:The|An?|These|This|Visualized|Remaining)\s+)?{_GAP}\s+"
-    r"(?:is|are|was|were|has|have|had|appears?|remains?|may|could|would|should)\b(?:[^.!?]|\.(?=\d))*(?:[.!?]|$)"
+_TO_BE = "is|are|was|were"
+_AUXILIARY = f"{_TO_BE}|has|have|had|may|might|can|could|should|would|must|will"
+_LINKING = rf"(?:{_TO_BE}|appears?|remains?|seems?|(?:may|might|can|could|should|would|must|will) be(?: of)?)(?: not)?"
+_START = r"(?P<start>(?:^|(?<=[.!?]))\s*(?:\d{1,2}[.)]\s*)?)"
+_WORDS = r"(?:[^.!?]|\.(?=\d))*"
+_END = r"(?:[.!?]|$)"
+_DENIAL = re.compile(rf"(?i){_START}(?P<kept>no\s+\w{_WORDS}?)\s+{_LINKING}\s+{_GAP}\s*{_END}")
+# Sentences with a clause that says nothing: it has only the mask ("There is no XXXX."), or the mask is what it is
+# about ("The XXXX are intact."), or what it says of that ("The lungs are XXXX.").
+_BROKEN = (
+    re.compile(rf"(?i){_START}(?P<kept>(?:there (?:{_TO_BE}) )?(?:no|any|an?|the|some)\s+{_GAP}\s*){_END}"),
+    re.compile(
+        rf"{_START}(?P<kept>(?:{_WORDS}\b(?:the|an?|that|which)\s+|{_WORDS}\b(?:{_TO_BE})\b{_WORDS}\band\s+|"
+        rf"(?:The|An?|These|This|Visualized|Remaining|No)\s+)?)"
+        rf"{_GAP}\s+(?:{_AUXILIARY}|appears?|remains?)\b{_WORDS}{_END}"
+    ),
+    re.compile(rf"(?i){_START}(?P<kept>{_WORDS}?)\s+{_LINKING}\s+{_GAP}\s*{_END}"),
+)
+# "The heart is XXXX and the lungs are clear."
+_FIRST_CLAUSE = re.compile(
+    rf"(?i){_START}(?!there\b)[^.!?,]*?\b(?:{_TO_BE}) {_GAP},?\s+(?:and|but)\s+"
+    rf"(?P<next>the|there|no)\b(?={_WORDS}\b(?:{_TO_BE})\b)"
+)
+# What stands before the last clause, if it can stand alone.
+_STATEMENT = rf"(?i)(?!(?:or|if|when|however)\b)(.*\b(?:{_TO_BE}|has|have)\b.*)"
+_STATEMENTS = (
+    re.compile(rf"{_STATEMENT}(?:,|\s(?:which|that|if|when|but|however)\b)"),
+    re.compile(rf"{_STATEMENT}\sand\b"),
 )
 
 
@@ -26,8 +50,8 @@ def clean_text(text: str) -> str:
     """A text on one line without masks, still readable as sentences.
 
     With a mask goes what hangs on it at the end of a sentence ("compared to the XXXX." -> "compared."), a sentence
-    that was nothing but masks, and one whose subject is masked ("The XXXX are intact."), which says nothing any more.
-    The items of a bulleted list become sentences. "x-XXXX" is a masked "x-ray".
+    that was nothing but masks, and one whose subject or predicate is masked ("The XXXX are intact.", "The lungs are
+    XXXX."), which says nothing any more. The items of a bulleted list become sentences. "x-XXXX" is a masked "x-ray".
     """
     text = _BULLET.sub(lambda match: f"{match[1]}. " if match[1] else " ", text)
     text = re.sub(r"(?<![A-Za-z])([Xx])-[Xx]{3,}", r"\1-ray", " ".join(text.split()))
@@ -45,7 +69,10 @@ def _close_gaps(text: str) -> str:
     text = re.sub(rf"(?i)\bdrs?\.?\s*{_GAP}|{_GAP}\s*[ap]\.?m\b(?:\.(?=\s+[a-z]))?", _GAP, text)
     text = re.sub(rf"(?i)\(\s*{_HANGING}{_GAP}\s*\)", _GAP, text)
     text = re.sub(rf"(?<!\S)\d{{1,2}}[.)]\s*{_GAP}[\s.]*(?=\d{{1,2}}[.)]\s|$)", "", text)
-    text = _WITHOUT_SUBJECT.sub(lambda match: match[1], text)
+    text = _close_lists(text)
+    text = _DENIAL.sub(r"\g<start>\g<kept>.", text)
+    for pattern in _BROKEN:
+        text = pattern.sub(_without_broken_clause, text)
     text = _OPENING.sub(lambda match: match[1] + match[2].upper(), text)
     text = re.sub(rf"(?i)\b(no|any) {_GAP}\s+of\s+(?:(?:an?|the)\s+)?", r"\1 ", text)
     text = re.sub(rf"(?i)\b(?:and|or) {_GAP}\s+(is|are|was|were)\b", r"\1", text)
@@ -55,7 +82,24 @@ def _close_gaps(text: str) -> str:
     text = re.sub(rf"[-/]?{_GAP}[-/]?", " ", text)
     text = re.sub(r"^[\s.,;:!?/-]+", "", text)
     text = re.sub(r"\(\s+", "(", text)
-    return re.sub(r",(?:\s*,)+", ",", text)
+    text = re.sub(r",(?:\s*,)+", ",", text)
+    return re.sub(r",\s*(?=[.;!?]|$)", "", text)
+
+
+def _close_lists(text: str) -> str:
+    """`text` without the masked one of two joined words, and without a masked word that hangs on the subject."""
+    text = _FIRST_CLAUSE.sub(lambda match: match["start"] + match["next"].capitalize(), text)
+    text = re.sub(rf"(?i)\b(no|for|any|of|without) {_GAP}\s+(?:and|or)\s", r"\1 ", text)
+    text = re.sub(rf"(?i)\b(?:{_TO_BE}) {_GAP}\s+(?:and|or|but)\s+(?=(?:{_AUXILIARY}|includes?)\b)", "", text)
+    text = re.sub(rf"(?i)\b({_TO_BE}) {_GAP}\s+(?:and|or|but)\s", r"\1 ", text)
+    return re.sub(rf"(?i)\b(?:of|in|with|at|on|by|to|for) (?:(?:the|an?) )?{_GAP}\s+(?=(?:{_TO_BE})\b)", "", text)
+
+
+def _without_broken_clause(match: re.Match[str]) -> str:
+    """What a sentence says before its broken clause; nothing if that is no sentence either."""
+    found = (pattern.match(match["kept"]) for pattern in _STATEMENTS)
+    statement = next((one for one in found if one is not None), None)
+    return "" if statement is None else f"{match['start']}{statement[1].rstrip(' ,')}."
 
 
 def _with_article(match: re.Match[str]) -> str:

@@ -49,11 +49,14 @@ def _items(text: str) -> Iterator[str]:
 
 
 def _is_marker(text: str, match: re.Match[str], *, due: int) -> bool:
-    """Whether a number stands for a list item: at the start, or in its turn after a sentence or an unclosed item."""
+    """Whether a number stands for a list item: at the start, or in its turn after a sentence or an unclosed item.
+
+    In a list that has begun one number may be skipped, where the item in between was masked.
+    """
     before = text[: match.start()].rstrip()
     if not before:
         return True
-    if int(match[1]) not in (1, due):
+    if int(match[1]) not in ((1, due, due + 1) if due > 1 else (1,)):
         return False
     last_word = before.rsplit(" ", 1)[-1]
     if last_word[-1] in ".!?:;":

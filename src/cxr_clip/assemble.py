@@ -1,8 +1,9 @@
 """From a recipe to objects: the only place where settings become models, data sets and loaders."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from cxr_clip.data.batching import Collate
 from cxr_clip.data.dataset import Part, StudyDataset, choose_images, first_images
+from cxr_clip.data.findings import NO_FINDING
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.prompts import PromptBank, load_prompt_bank
+from cxr_clip.data.reports import REPORT_SECTIONS
 from cxr_clip.data.store import ImageStore
 from cxr_clip.data.texts import choose_texts, fixed_texts, training_texts
 from cxr_clip.data.transforms import EvalTransform, TrainTransform
@@ -28,7 +31,7 @@ from cxr_clip.model.text_encoder import (
 )
 from cxr_clip.model.tokeniser import load_tokeniser, tokenise, train_tokeniser
 from cxr_clip.recipe import DataSettings, ImageEncoderSettings, ModelSettings, Recipe, SourceSettings
-from cxr_clip.study import ImageFile, Split, Study
+from cxr_clip.study import Certainty, ImageFile, Split, Study
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,10 +48,15 @@ class Source:
 
 
 def open_sources(settings: DataSettings) -> tuple[Source, ...]:
-    """The manifests of a recipe; raises TrainingError where there is nothing to learn from."""
+    """The manifests of a recipe.
+
+    Raises TrainingError where there is nothing to learn from, PromptError where the prompt file lacks sentences for
+    what studies with labels only may have to state.
+    """
     sources = tuple(_open_source(one) for one in settings.sources)
     if not any(len(source.train) for source in sources):
         raise TrainingError("no manifest of data.sources has a study in the split 'train'")
+    _refuse_missing_sentences(load_prompt_bank(settings.prompts), sources)
     return sources
 
 
@@ -60,6 +68,26 @@ def _open_source(settings: SourceSettings) -> Source:
         store=ImageStore(manifest.root),
         negatives=settings.negatives,
     )
+
+
+def _refuse_missing_sentences(bank: PromptBank, sources: tuple[Source, ...]) -> None:
+    bank.require(
+        pair
+        for source in sources
+        for study in chain(source.train, source.validate)
+        if not any(study.sections.get(section) for section in REPORT_SECTIONS)
+        for pair in sayable(study.findings, negatives=source.negatives)
+    )
+
+
+def sayable(findings: Mapping[str, Certainty], *, negatives: int | None) -> Iterator[tuple[str, Certainty]]:
+    """All that prompt reports of these findings may state, whatever is drawn (see `write_prompt_report`)."""
+    others = [(name, certainty) for name, certainty in findings.items() if name != NO_FINDING]
+    absent = [pair for pair in others if pair[1] is Certainty.NEGATIVE]
+    yield from (pair for pair in others if pair not in absent)
+    yield from absent if negatives != 0 else ()
+    if len(absent) == len(others) or findings.get(NO_FINDING) is Certainty.POSITIVE:
+        yield NO_FINDING, findings.get(NO_FINDING, Certainty.POSITIVE)
 
 
 def make_model(recipe: Recipe, sources: tuple[Source, ...]) -> "tuple[DualEncoder, PreTrainedTokenizerBase]":

@@ -169,6 +169,8 @@ class TestMasks:
             ("No pleural effusion is XXXX.", "No pleural effusion."),
             ("No pleural effusions are XXXX.", "No pleural effusions."),
             ("No XXXX or effusion.", "No effusion."),
+            ("The XXXX and soft tissue appear normal.", "The soft tissue appear normal."),
+            ("The heart has XXXX XXXX in the interval. Clear lungs.", "Clear lungs."),
             ("Negative for XXXX or pneumothorax.", "Negative for pneumothorax."),
             ("No XXXX is seen.", ""),
             ("There is no XXXX or XXXX. There is a XXXX.", ""),

@@ -23,7 +23,7 @@ _WORDS = r"(?:[^.!?]|\.(?=\d))*"
 _END = r"(?:[.!?]|$)"
 _DENIAL = re.compile(rf"(?i){_START}(?P<kept>no\s+\w{_WORDS}?)\s+{_LINKING}\s+{_GAP}\s*{_END}")
 # Sentences with a clause that says nothing: it has only the mask ("There is no XXXX."), or the mask is what it is
-# about ("The XXXX are intact."), or what it says of that ("The lungs are XXXX.").
+# about ("The XXXX are intact."), or what it says of that ("The lungs are XXXX.", "The lungs have XXXX since.").
 _BROKEN = (
     re.compile(rf"(?i){_START}(?P<kept>(?:there (?:{_TO_BE}) )?(?:no|any|an?|the|some)\s+{_GAP}\s*){_END}"),
     re.compile(
@@ -32,6 +32,9 @@ _BROKEN = (
         rf"{_GAP}\s+(?:{_AUXILIARY}|appears?|remains?)\b{_WORDS}{_END}"
     ),
     re.compile(rf"(?i){_START}(?P<kept>{_WORDS}?)\s+{_LINKING}\s+{_GAP}\s*{_END}"),
+    re.compile(
+        rf"(?i){_START}(?P<kept>{_WORDS}?)\s+(?:has|have|had)\s+{_GAP}\s+(?:in the interval|since)\b{_WORDS}{_END}"
+    ),
 )
 # "The heart is XXXX and the lungs are clear."
 _FIRST_CLAUSE = re.compile(
@@ -89,7 +92,7 @@ def _close_gaps(text: str) -> str:
 def _close_lists(text: str) -> str:
     """`text` without the masked one of two joined words, and without a masked word that hangs on the subject."""
     text = _FIRST_CLAUSE.sub(lambda match: match["start"] + match["next"].capitalize(), text)
-    text = re.sub(rf"(?i)\b(no|for|any|of|without) {_GAP}\s+(?:and|or)\s", r"\1 ", text)
+    text = re.sub(rf"(?i)\b(no|for|any|of|without|the) {_GAP}\s+(?:and|or)\s(?:the )?", r"\1 ", text)
     text = re.sub(rf"(?i)\b(?:{_TO_BE}) {_GAP}\s+(?:and|or|but)\s+(?=(?:{_AUXILIARY}|includes?)\b)", "", text)
     text = re.sub(rf"(?i)\b({_TO_BE}) {_GAP}\s+(?:and|or|but)\s", r"\1 ", text)
     return re.sub(rf"(?i)\b(?:of|in|with|at|on|by|to|for) (?:(?:the|an?) )?{_GAP}\s+(?=(?:{_TO_BE})\b)", "", text)

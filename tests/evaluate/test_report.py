@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
-from cxr_clip.evaluate.page import thumbnail
+from cxr_clip.evaluate.page import thumbnail, tiles
 from cxr_clip.evaluate.report import write_report
+from cxr_clip.evaluate.results import BenchmarkResult, Population
+from cxr_clip.evaluate.statistics import Estimate, exact
 from cxr_clip.evaluate.training_log import read_training_log
 
 OPTIONS = EvaluationOptions(resamples=30, gallery=2)
@@ -91,7 +93,7 @@ def test_page_shows_figures_findings_gallery_curves_and_the_warning(results, log
     for words in (
         f"{macro.value:.3f}",
         f"{macro.low:.3f} – {macro.high:.3f}",
-        f"{recall.value:.1%}",
+        f"{100 * recall.value:.1f}\N{NO-BREAK SPACE}%",
         "Not a medical device.",
         "Hernia (1 with, 0 without)",
         "ROC curve of Pneumothorax",
@@ -101,6 +103,57 @@ def test_page_shows_figures_findings_gallery_curves_and_the_warning(results, log
     ):
         assert words in page
     assert page.count("data:image/jpeg") == 2
+
+
+def test_first_screen_says_on_what_and_with_which_weights(results, tmp_path):
+    facts = {"Run": "runs/x", "Manifest": "data/x", "Split": "test, 60 studies", "Weights": "best by validation"}
+    page = write_report(tmp_path, results, run_title="A run", details=facts).read_text("utf-8")
+    header = re.sub(r"<[^>]*>|\s+", " ", page[page.index("<header>") : page.index("</header>")])
+    assert "60 studies of 30 patients, 72 images" in header
+    for words in ("Manifest: data/x", "Split: test, 60 studies", "Weights: best by validation"):
+        assert words in header
+    assert "Run:" not in header
+
+
+def test_a_figure_that_may_be_chance_is_called_so():
+    at_chance, above = Estimate(0.52, 0.48, 0.56, 9), Estimate(0.7, 0.6, 0.8, 9)
+    population = Population(studies=9, patients=9, images=9)
+    recalls = {
+        "image_to_text/recall_at_10": Estimate(0.3, 0.1, 0.5, 9),
+        "image_to_text/recall_at_10_chance": exact(0.2, 9),
+        "text_to_image/recall_at_10": Estimate(0.8, 0.6, 0.9, 9),
+        "text_to_image/recall_at_10_chance": exact(0.2, 9),
+    }
+    shown = tiles(
+        [
+            BenchmarkResult("zero_shot/standard", {"auroc/macro": at_chance}, (), population),
+            BenchmarkResult("zero_shot/paraphrase", {"auroc/macro": above}, (), population),
+            BenchmarkResult("retrieval", recalls, (), population),
+        ]
+    )
+    assert [tile.remark.replace("\N{NO-BREAK SPACE}", " ") for tile in shown] == [
+        "9 findings; chance 0.500, inside the interval",
+        "9 findings; chance 0.500",
+        "1.5 × chance (20.0 %, inside the interval)",
+        "4.0 × chance (20.0 %)",
+    ]
+
+
+def test_average_precision_stands_beside_the_share_of_its_finding(results, tmp_path):
+    page = html.unescape(write_report(tmp_path, results, run_title="A run").read_text("utf-8"))
+    edema = next(one for one in results[0].findings if one.finding == "Edema")
+    share = 100 * edema.positive / (edema.positive + edema.negative)
+    assert f"({share:.1f}\N{NO-BREAK SPACE}%)" in page
+
+
+def test_a_long_gallery_is_folded_and_cosines_have_a_minus_sign(results, tmp_path):
+    entry = replace(results[2].gallery[0], similarity=-0.25)
+    many = replace(results[2], gallery=(entry,) * 6)
+    page = write_report(tmp_path, [many], run_title="A run").read_text("utf-8")
+    assert "cosine −0.250" in page
+    assert page.count("data:image/jpeg") == 6
+    shown, folded = page.split("<summary>2 more</summary>")
+    assert (shown.count("<article"), folded.count("<article")) == (4, 2)
 
 
 def test_findings_are_sorted_best_first(results, tmp_path):

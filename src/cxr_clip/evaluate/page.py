@@ -50,6 +50,11 @@ class FindingRow:
     negative: int
     bars: tuple[Bar, ...]
 
+    @property
+    def share(self) -> str:
+        """The share of studies that have the finding: the average precision of chance."""
+        return _of_hundred(self.positive / max(1, self.positive + self.negative))
+
 
 @dataclass(frozen=True)
 class Forest:
@@ -89,6 +94,11 @@ def zero_shot_results(results: Sequence[BenchmarkResult]) -> Sequence[BenchmarkR
     return [result for result in results if result.name.startswith("zero_shot/")]
 
 
+def heading(result: BenchmarkResult) -> str:
+    """Return the name of a benchmark in words."""
+    return "Retrieval" if result.name == "retrieval" else f"Zero-shot findings, {style_of(result)} prompts"
+
+
 def style_of(result: BenchmarkResult) -> str:
     """Return the style of prompts of a zero-shot result."""
     return result.name.removeprefix("zero_shot/")
@@ -99,13 +109,14 @@ def tiles(results: Sequence[BenchmarkResult]) -> tuple[Tile, ...]:
     shown: list[Tile] = []
     for result in zero_shot_results(results):
         if macro := result.metrics.get("auroc/macro"):
-            remark = f"mean of {macro.n} findings · chance 0.500"
-            shown.append(Tile(f"Zero-shot AUROC, {style_of(result)} prompts", *_decimals(macro), remark))
+            remark = f"{macro.n} findings; chance 0.500{_beside_chance(macro, 0.5)}"
+            shown.append(Tile(f"AUROC, {style_of(result)} prompts", *_decimals(macro), remark))
     for result in results:
         for direction, words in (("image_to_text", "Image → text"), ("text_to_image", "Text → image")):
             if recall := result.metrics.get(f"{direction}/recall_at_10"):
                 chance = result.metrics[f"{direction}/recall_at_10_chance"].value
-                remark = f"{recall.value / chance:.1f} × chance ({chance:.1%})"
+                beside = _of_hundred(chance) + _beside_chance(recall, chance)
+                remark = f"{recall.value / chance:.1f} × chance ({beside})"
                 shown.append(Tile(f"{words}, R@10", *_percent(recall), remark))
     return tuple(shown)
 
@@ -223,7 +234,17 @@ def _decimals(one: Estimate) -> tuple[str, str]:
 
 
 def _percent(one: Estimate) -> tuple[str, str]:
-    return f"{one.value:.1%}", f"{one.low:.1%} – {one.high:.1%}"
+    return _of_hundred(one.value), f"{100 * one.low:.1f} – {_of_hundred(one.high)}"
+
+
+def _of_hundred(share: float) -> str:
+    """Write a share in percent, with a space that does not break."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def _beside_chance(one: Estimate, chance: float) -> str:
+    """Say where a figure cannot be told from chance."""
+    return ", inside the interval" if one.low <= chance <= one.high else ""
 
 
 def _ranks(one: Estimate) -> tuple[str, str]:

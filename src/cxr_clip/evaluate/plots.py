@@ -37,8 +37,8 @@ class Series:
 
 def roc_panel(curves: Mapping[str, RocCurve], *, name: str) -> str:
     """Draw the ROC curves of one finding, one for each style of prompts, as a small square SVG."""
-    figure, axes = _figure(2.3, 2.3)
-    axes.plot([0, 1], [0, 1], color=GRID, linewidth=0.8)
+    figure, axes = _figure(1.7, 1.7)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.5)
     for index, curve in enumerate(curves.values()):
         false, true = _thinned(curve)
         axes.plot(false, true, color=SERIES[index % 4], linestyle=DASHES[index % 4], linewidth=1.5)
@@ -50,7 +50,7 @@ def roc_panel(curves: Mapping[str, RocCurve], *, name: str) -> str:
 
 def line_panel(series: Sequence[Series], *, name: str, x_label: str) -> str:
     """Draw lines over training steps as a wide SVG; a single point is drawn as a dot."""
-    figure, axes = _figure(4.4, 2.3)
+    figure, axes = _figure(3.4, 2.0)
     for index, line in enumerate(series):
         marker = "o" if len(line.x) == 1 else None
         axes.plot(line.x, line.y, color=SERIES[index % 4], linestyle=DASHES[index % 4], linewidth=1.5, marker=marker)

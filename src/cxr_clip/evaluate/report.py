@@ -75,6 +75,7 @@ def report_html(
         run_title=run_title,
         details=details,
         results=results,
+        headings={result.name: page.heading(result) for result in results},
         tiles=page.tiles(results),
         forest=forest,
         roc_panels=page.roc_panels(results, [row.finding for row in forest.rows]) if forest else (),

@@ -227,3 +227,24 @@ def test_help_lists_every_command_without_torch() -> None:
     assert ended.returncode == 0, ended.stderr
     for name in ("prepare", "synthesize", "train", "evaluate", "recipe", "quickstart"):
         assert name in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("prepare", "openi"), ("indiana_projections.csv in RAW", "split.csv in RAW", "by a hash", "labels_nih14.csv")),
+        (("evaluate",), ("standard and paraphrase, or all of --prompts", "all with labels", "default: auto")),
+    ],
+)
+def test_help_says_what_happens_without_an_option(
+    command: Command,
+    arguments: tuple[str, ...],
+    words: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assert command(*arguments, "--help") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for expected in words:
+        assert expected in shown

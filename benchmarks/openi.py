@@ -90,7 +90,7 @@ def measure(variant: str, seed: int, manifests: dict[str, Path], arguments: argp
     return {
         "variant": variant,
         "seed": seed,
-        "minutes": round(trained.result.spent.total / 60, 1),
+        "minutes": round(trained.result.state.seconds / 60, 1),
         "benchmarks": {
             result.name: {name: asdict(figure) for name, figure in result.metrics.items()}
             for result in evaluation.results

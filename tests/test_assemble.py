@@ -9,7 +9,7 @@ import torch
 from cxr_clip import assemble
 from cxr_clip.data.dataset import SampleKey
 from cxr_clip.data.prompts import load_prompt_bank
-from cxr_clip.data.texts import fixed_texts
+from cxr_clip.data.texts import Wording, fixed_texts
 from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.errors import ManifestError, RecipeError, TrainingError
 from cxr_clip.model.text_encoder import text_encoder_from_architecture
@@ -29,7 +29,7 @@ def sources(recipe: Recipe) -> tuple[assemble.Source, ...]:
 
 
 def test_a_source_has_its_splits_and_its_wording(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
-    assert [(len(source.train), len(source.validate), source.negatives) for source in sources] == [(8, 4, 3)]
+    assert [(len(source.train), len(source.validate), source.wording.negatives) for source in sources] == [(8, 4, 3)]
 
 
 def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_training_draws_anew_and_validation_does_not(recipe: Recipe, sources: tu
     fixed, again = checking[SampleKey(0, 1)], checking[SampleKey(9, 1)]
     assert fixed.texts == again.texts
     study = sources[0].validate[1]
-    assert fixed.texts == fixed_texts(study, bank=load_prompt_bank(), negatives=3, count=2)
+    assert fixed.texts == fixed_texts(study, Wording(load_prompt_bank(), negatives=3), count=2)
     assert [picture.shape for picture in fixed.images] == [(32, 32)] * 2
     assert np.array_equal(fixed.images[0], EvalTransform(32)(made_up_picture(1)))
 

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 import cxr_clip
 from cxr_clip.checkpoint import WEIGHTS, Run, write_run
 from cxr_clip.data.transforms import EvalTransform
-from cxr_clip.embed import BATCH, Embedder, EmbeddingInputError, load
-from cxr_clip.errors import CheckpointError, RecipeError
+from cxr_clip.embed import BATCH, Embedder, load
+from cxr_clip.errors import CheckpointError, EmbeddingInputError, RecipeError
 from cxr_clip.model.tokeniser import tokenise
 from support_data import made_up_picture
 from support_models import SENTENCES, tiny_recipe, tiny_run

@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 __all__ = ["load"]
 
 
-def load(folder: "str | Path", *, device: str = "cpu") -> "Embedder":
+def load(folder: "str | Path", *, device: str = "auto") -> "Embedder":
     """Load the best weights of a run folder; torch is imported here and not before.
 
     Raises CheckpointError where the folder is not a run, is incomplete or does not fit its recipe.

@@ -15,9 +15,8 @@ from cxr_clip.data.dataset import Part, StudyDataset, choose_images, first_image
 from cxr_clip.data.findings import NO_FINDING
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.prompts import PromptBank, load_prompt_bank
-from cxr_clip.data.reports import REPORT_SECTIONS
 from cxr_clip.data.store import ImageStore
-from cxr_clip.data.texts import choose_texts, fixed_texts, training_texts
+from cxr_clip.data.texts import Wording, choose_texts, fixed_texts, states_labels, training_texts
 from cxr_clip.data.transforms import EvalTransform, TrainTransform
 from cxr_clip.errors import RecipeError, TrainingError
 from cxr_clip.model.dual_encoder import DualEncoder
@@ -39,12 +38,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """One manifest of a recipe: its training and validation studies and how its label-only studies are worded."""
+    """One manifest of a recipe: its training and validation studies and how they are put into words."""
 
     train: Manifest
     validate: Manifest
     store: ImageStore
-    negatives: int | None
+    wording: Wording
 
 
 def open_sources(settings: DataSettings) -> tuple[Source, ...]:
@@ -53,20 +52,26 @@ def open_sources(settings: DataSettings) -> tuple[Source, ...]:
     Raises TrainingError where there is nothing to learn from, PromptError where the prompt file lacks sentences for
     what studies with labels only may have to state.
     """
-    sources = tuple(_open_source(one) for one in settings.sources)
+    bank = load_prompt_bank(settings.prompts)
+    sources = tuple(_open_source(one, bank) for one in settings.sources)
     if not any(len(source.train) for source in sources):
         raise TrainingError("no manifest of data.sources has a study in the split 'train'")
-    _refuse_missing_sentences(load_prompt_bank(settings.prompts), sources)
+    _refuse_missing_sentences(bank, sources)
     return sources
 
 
-def _open_source(settings: SourceSettings) -> Source:
+def _open_source(settings: SourceSettings, bank: PromptBank) -> Source:
     manifest = read_manifest(settings.manifest)
     return Source(
         train=manifest.where(split=Split.TRAIN),
         validate=manifest.where(split=Split.VALIDATE),
         store=ImageStore(manifest.root),
-        negatives=settings.negatives,
+        wording=Wording(
+            bank,
+            negatives=settings.negatives,
+            label_prompts=settings.label_prompts,
+            cut_sentences=settings.cut_sentences,
+        ),
     )
 
 
@@ -75,8 +80,8 @@ def _refuse_missing_sentences(bank: PromptBank, sources: tuple[Source, ...]) -> 
         pair
         for source in sources
         for study in chain(source.train, source.validate)
-        if not any(study.sections.get(section) for section in REPORT_SECTIONS)
-        for pair in sayable(study.findings, negatives=source.negatives)
+        if states_labels(study, source.wording)
+        for pair in sayable(study.findings, negatives=source.wording.negatives)
     )
 
 
@@ -156,21 +161,19 @@ def _make_tokeniser(recipe: Recipe, sources: tuple[Source, ...]) -> "PreTrainedT
     if text.tokeniser is None:
         assert text.pretrained is not None
         return load_tokeniser(text.pretrained)
-    bank = load_prompt_bank(recipe.data.prompts)
     return train_tokeniser(
-        _all_texts(sources, bank), vocabulary_size=text.tokeniser.vocabulary_size, lowercase=text.tokeniser.lowercase
+        _all_texts(sources), vocabulary_size=text.tokeniser.vocabulary_size, lowercase=text.tokeniser.lowercase
     )
 
 
-def _all_texts(sources: tuple[Source, ...], bank: PromptBank) -> Iterator[str]:
+def _all_texts(sources: tuple[Source, ...]) -> Iterator[str]:
     for source in sources:
         for study in source.train:
-            yield from training_texts(study, bank=bank)
+            yield from training_texts(study, source.wording)
 
 
 def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, seed: int) -> StudyDataset:
     """The training studies: images and texts drawn anew in every epoch."""
-    bank = load_prompt_bank(settings.prompts)
     augment = settings.augment
     transform = TrainTransform(
         settings.image_size,
@@ -184,7 +187,7 @@ def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, se
         Part(
             studies=source.train,
             read_image=partial(_read, source.store, settings.image_size),
-            texts=partial(choose_texts, bank=bank, negatives=source.negatives, count=settings.texts_per_study),
+            texts=partial(choose_texts, wording=source.wording, count=settings.texts_per_study),
         )
         for source in sources
     ]
@@ -193,12 +196,11 @@ def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, se
 
 def make_validation_set(settings: DataSettings, sources: tuple[Source, ...]) -> StudyDataset:
     """The validation studies: always the same images and texts of each."""
-    bank = load_prompt_bank(settings.prompts)
     parts = [
         Part(
             studies=source.validate,
             read_image=partial(_read, source.store, settings.image_size),
-            texts=partial(_fixed, bank=bank, negatives=source.negatives, count=settings.texts_per_study),
+            texts=partial(_fixed, wording=source.wording, count=settings.texts_per_study),
         )
         for source in sources
     ]
@@ -226,10 +228,8 @@ def _read(store: ImageStore, size: int, image: ImageFile) -> NDArray[np.uint8]:
     return store.read(image, reduced_to=size)
 
 
-def _fixed(
-    study: Study, _rng: np.random.Generator, *, bank: PromptBank, negatives: int | None, count: int
-) -> tuple[str, ...]:
-    return fixed_texts(study, bank=bank, negatives=negatives, count=count)
+def _fixed(study: Study, _rng: np.random.Generator, *, wording: Wording, count: int) -> tuple[str, ...]:
+    return fixed_texts(study, wording, count=count)
 
 
 def _without_chance(transform: EvalTransform, image: NDArray[np.uint8], _rng: np.random.Generator) -> NDArray[np.uint8]:

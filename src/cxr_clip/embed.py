@@ -13,7 +13,7 @@ from torch import Tensor
 from cxr_clip.assemble import choose_device
 from cxr_clip.checkpoint import Run, load_run
 from cxr_clip.data.transforms import EvalTransform
-from cxr_clip.errors import CxrClipError
+from cxr_clip.errors import EmbeddingInputError
 from cxr_clip.model.tokeniser import tokenise
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 BATCH = 64
 T = TypeVar("T")
-
-
-class EmbeddingInputError(CxrClipError):
-    """What is to be embedded is no grey 8-bit picture or no list of texts; the message says what it is."""
 
 
 class Embedder:

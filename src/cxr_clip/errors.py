@@ -43,3 +43,7 @@ class EvaluationError(CxrClipError):
 
 class MissingPackageError(CxrClipError):
     """An optional package is needed; the message says what to install."""
+
+
+class EmbeddingInputError(CxrClipError):
+    """What is to be embedded is no grey 8-bit picture or no list of texts; the message says what it is."""

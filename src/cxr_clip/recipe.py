@@ -27,10 +27,12 @@ class Section(BaseModel):
 
 
 class SourceSettings(Section):
-    """One manifest to learn from; `negatives`: at most so many random negatives in a prompt report, null = all."""
+    """One manifest, and how its studies are put into words (data/texts.py); `negatives` null: all of them."""
 
     manifest: Path
     negatives: Annotated[int, Field(ge=0)] | None = 3
+    label_prompts: Fraction = 0.0
+    cut_sentences: Fraction = 0.0
 
 
 class AugmentSettings(Section):

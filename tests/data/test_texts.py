@@ -10,11 +10,12 @@ import pytest
 
 from cxr_clip.data.prompts import load_prompt_bank
 from cxr_clip.data.reports import split_sentences
-from cxr_clip.data.texts import choose_texts, fixed_texts, training_texts
+from cxr_clip.data.texts import Wording, choose_texts, fixed_texts, training_texts
 from cxr_clip.errors import ReportError
 from cxr_clip.study import Certainty, Split, Study
 
 BANK = load_prompt_bank()
+PLAIN = Wording(BANK)
 FINDINGS = "Clear lungs. Normal heart. No effusion."
 IMPRESSION = "No acute disease. Unchanged."
 LABELS = {"Edema": Certainty.POSITIVE, "Mass": Certainty.NEGATIVE, "Hernia": Certainty.NEGATIVE}
@@ -25,11 +26,11 @@ def study(*, labels=None, name="s1", **sections):
 
 
 def choose(of, seed=0, **options):
-    return choose_texts(of, np.random.default_rng(seed), bank=BANK, negatives=None, **options)
+    return choose_texts(of, np.random.default_rng(seed), PLAIN, **options)
 
 
 def fixed(of, **options):
-    return fixed_texts(of, bank=BANK, negatives=None, **options)
+    return fixed_texts(of, PLAIN, **options)
 
 
 def same_sentences(text, other):
@@ -84,6 +85,40 @@ class TestOneSection:
         assert same_sentences(second, FINDINGS)
 
 
+class TestWhatTrainingVaries:
+    both = study(findings=FINDINGS, impression=IMPRESSION, labels=LABELS)
+
+    def draw(self, of, **shares):
+        wording = Wording(BANK, **shares)
+        return [choose_texts(of, np.random.default_rng(seed), wording) for seed in range(300)]
+
+    def test_a_section_is_cut_to_some_of_its_sentences_as_often_as_asked(self):
+        texts = [set(split_sentences(first)) for first, _ in self.draw(self.both, cut_sentences=0.5)]
+        assert all(text and text <= set(split_sentences(FINDINGS)) for text in texts)
+        counts = Counter(len(text) for text in texts)
+        # Half are left whole, of the other half a third each have one, two or three sentences.
+        assert counts[1] == pytest.approx(50, abs=25)
+        assert counts[2] == pytest.approx(50, abs=25)
+        assert counts[3] == pytest.approx(200, abs=30)
+
+    def test_labels_speak_instead_of_the_report_as_often_as_asked(self):
+        own = set(split_sentences(FINDINGS))
+        shares = [not set(split_sentences(first)) <= own for first, _ in self.draw(self.both, label_prompts=0.25)]
+        assert sum(shares) == pytest.approx(75, abs=25)
+
+    def test_a_report_without_labels_is_left_to_itself(self):
+        unlabelled = study(findings=FINDINGS, impression=IMPRESSION)
+        assert all(same_sentences(first, FINDINGS) for first, _ in self.draw(unlabelled, label_prompts=1.0))
+
+    def test_what_is_fixed_does_not_vary(self):
+        assert fixed_texts(self.both, Wording(BANK, label_prompts=1.0, cut_sentences=1.0)) == (FINDINGS, IMPRESSION)
+
+    def test_a_tokeniser_learns_the_prompts_too(self):
+        texts = list(training_texts(self.both, Wording(BANK, label_prompts=0.1)))
+        assert texts[:2] == [FINDINGS, IMPRESSION]
+        assert len(texts) > 2
+
+
 class TestLabelsOnly:
     labelled = study(labels=LABELS)
 
@@ -93,7 +128,7 @@ class TestLabelsOnly:
         assert all(len(split_sentences(text)) == 3 for pair in texts for text in pair)
 
     def test_negatives_are_limited(self):
-        (text,) = choose_texts(self.labelled, np.random.default_rng(0), bank=BANK, negatives=1, count=1)
+        (text,) = choose_texts(self.labelled, np.random.default_rng(0), Wording(BANK, negatives=1), count=1)
         assert len(split_sentences(text)) == 2
 
     def test_a_study_with_nothing_to_say_is_refused(self):
@@ -108,9 +143,9 @@ class TestLabelsOnly:
     def test_fixed_texts_are_the_same_in_another_process(self):
         program = (
             "import sys, pickle\nfrom cxr_clip.data.prompts import load_prompt_bank\n"
-            "from cxr_clip.data.texts import fixed_texts\n"
+            "from cxr_clip.data.texts import Wording, fixed_texts\n"
             "study = pickle.loads(sys.stdin.buffer.read())\n"
-            "sys.stdout.write('|'.join(fixed_texts(study, bank=load_prompt_bank(), negatives=None, count=2)))\n"
+            "sys.stdout.write('|'.join(fixed_texts(study, Wording(load_prompt_bank()), count=2)))\n"
             "assert not {'torch', 'transformers'} & set(sys.modules)"
         )
         done = subprocess.run(
@@ -121,11 +156,11 @@ class TestLabelsOnly:
 
 def test_training_texts_are_what_the_model_will_read():
     both = study(findings=FINDINGS, impression=IMPRESSION, findings_back_translation="Free lungs.", comparison="None.")
-    assert list(training_texts(both, bank=BANK)) == [FINDINGS, "Free lungs.", IMPRESSION]
-    reports = list(training_texts(study(labels=LABELS), bank=BANK))
-    assert reports == list(training_texts(study(labels=LABELS), bank=BANK))
+    assert list(training_texts(both, PLAIN)) == [FINDINGS, "Free lungs.", IMPRESSION]
+    reports = list(training_texts(study(labels=LABELS), PLAIN))
+    assert reports == list(training_texts(study(labels=LABELS), PLAIN))
     assert len(set(reports)) > 1
-    assert list(training_texts(study(), bank=BANK)) == []
+    assert list(training_texts(study(), PLAIN)) == []
 
 
 def test_a_study_has_one_or_two_texts():

@@ -5,9 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cxr_clip.data.masks import clean_text
-from cxr_clip.data.sentences import shuffle_sentences, split_sentences
+from cxr_clip.data.sentences import shuffle_sentences, some_sentences, split_sentences
 
-__all__ = ["REPORT_SECTIONS", "sections_from_labelled", "shuffle_sentences", "split_sections", "split_sentences"]
+__all__ = [
+    "REPORT_SECTIONS",
+    "sections_from_labelled",
+    "shuffle_sentences",
+    "some_sentences",
+    "split_sections",
+    "split_sentences",
+]
 
 _FINDINGS = "findings"
 _IMPRESSION = "impression"

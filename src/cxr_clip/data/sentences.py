@@ -36,6 +36,13 @@ def shuffle_sentences(text: str, rng: np.random.Generator) -> str:
     return " ".join(sentences[index] for index in rng.permutation(len(sentences)))
 
 
+def some_sentences(text: str, rng: np.random.Generator) -> str:
+    """A random number of the sentences of a text, one at least, drawn without repeat and in random order."""
+    sentences = [_closed(sentence) for sentence in split_sentences(text)]
+    count = int(rng.integers(1, len(sentences) + 1)) if sentences else 0
+    return " ".join(sentences[index] for index in rng.permutation(len(sentences))[:count])
+
+
 def _items(text: str) -> Iterator[str]:
     """The items of a numbered list; a text without numbers is one item."""
     start, due = 0, 1

@@ -73,6 +73,22 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Mask:
+    """The pixels that show a finding in image number `image` of its study, exactly.
+
+    `height` and `width` are those of the image that the source drew the mask on, in pixels. `runs` are the lengths of
+    runs of equal pixels, taken down the columns from left to right, the first one without the finding (it may be 0),
+    the next with it, and so on in turn; they add up to all pixels. data/run_lengths.py turns them into a picture.
+    """
+
+    finding: str
+    image: int
+    height: int
+    width: int
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Study:
     """One examination of one patient: its images and what is said about them.
 
@@ -88,5 +104,6 @@ class Study:
     sections: Mapping[str, str] = field(default_factory=dict)
     findings: Mapping[str, Certainty] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
+    masks: tuple[Mask, ...] = ()
     age: float | None = None
     sex: str | None = None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cxr_clip.data.manifest import SCHEMA, ManifestWriter, find_faults, read_manifest
 from cxr_clip.errors import ManifestError
-from cxr_clip.study import Box, Certainty, ImageFile, Split, Stored, Study, View
+from cxr_clip.study import Box, Certainty, ImageFile, Mask, Split, Stored, Study, View
 
 SHARD = "shards/images-00000.tar"
 
@@ -45,6 +45,7 @@ FULL = Study(
     sections={"findings": "Clear lungs. Größe normal.", "impression": "Normal."},
     findings={"Edema": Certainty.NEGATIVE, "Mass": Certainty.UNCERTAIN, "Nodule": Certainty.POSITIVE},
     boxes=(Box("Mass", 1, 0.1, 0.2, 0.3, 0.4),),
+    masks=(Mask("Nodule", 0, 512, 640, (512 * 640 - 7, 3, 4)), Mask("Mass", 1, 2, 2, (4,))),
     age=57.5,
     sex="F",
 )
@@ -83,6 +84,17 @@ studies_strategy = st.builds(
     ).map(tuple),
     sections=st.dictionaries(texts, texts, max_size=3),
     findings=st.dictionaries(texts, st.sampled_from(Certainty), max_size=3),
+    masks=st.lists(
+        st.builds(
+            Mask,
+            finding=texts,
+            image=st.integers(0, 3),
+            height=st.integers(1, 2**14),
+            width=st.integers(1, 2**14),
+            runs=st.lists(st.integers(0, 2**28), max_size=5).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
     age=st.none() | st.floats(0, 120),
     sex=st.none() | st.sampled_from("FM"),
 )
@@ -211,6 +223,26 @@ def test_boxes_beyond_the_images_of_their_study_are_named(tmp_path: Path) -> Non
     two = replace(boxed(4, 1), images=study(4).images * 2)
     message = refused(write(tmp_path, [boxed(1, 0), boxed(2, 1), boxed(3, -1), two]))
     assert "boxes beyond the images of their study: row 1 (CXR2), row 2 (CXR3); number the images" in message
+
+
+def test_a_manifest_from_before_masks_were_kept_is_read_and_joined(tmp_path: Path) -> None:
+    old = pq.read_table(write(tmp_path, [FULL, study(2)]) / "manifest.parquet").drop_columns("masks")
+    pq.write_table(old, tmp_path / "manifest.parquet")
+    assert list(read_manifest(tmp_path, check=False)) == [replace(FULL, masks=()), study(2)]
+    with ManifestWriter(tmp_path / "manifest.parquet") as writer:
+        writer.write_table(old)
+        writer.write(FULL)
+    assert list(read_manifest(tmp_path, check=False)) == [replace(FULL, masks=()), study(2), FULL]
+
+
+def test_masks_beyond_the_images_of_unknown_findings_or_of_another_size_are_named(tmp_path: Path) -> None:
+    masks = [Mask("Mass", 0, 4, 5, (3, 2, 15)), Mask("Mass", 1, 4, 5, (20,)), Mask("Gout", 0, 4, 5, (20,))]
+    short = (masks[0], Mask("Mass", 0, 4, 5, (3, 2, 14)))
+    studies = [study(number, masks=(mask,)) for number, mask in enumerate(masks)]
+    message = refused(write(tmp_path, [*studies, study(3), study(4, masks=short)]))
+    assert "masks beyond the images of their study: row 1 (CXR1); number the images" in message
+    assert "masks of findings without a canonical name: row 2 (CXR2); leave out 'Gout'" in message
+    assert "masks that do not fit their size: row 4 (CXR4); write the runs of all pixels" in message
 
 
 def test_studies_that_say_nothing_are_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,6 +44,7 @@ def find_table_faults(table: pa.Table, root: Path) -> list[Fault]:
         _unknown_findings(table),
         _unknown_findings_of_boxes(table),
         _boxes_of_absent_images(table),
+        *_mask_faults(table),
         _nothing_to_say(table),
         *_missing_files(table, root),
     ]
@@ -131,11 +133,29 @@ def _right_name(name: str) -> str:
 
 def _boxes_of_absent_images(table: pa.Table) -> Fault | None:
     parents, boxes = _flat(table["boxes"])
+    return _beyond_images(table, parents, boxes.field("image"), what="boxes")
+
+
+def _beyond_images(table: pa.Table, parents: pa.Array, places: pa.Array, *, what: str) -> Fault | None:
     images = pc.list_value_length(table["images"]).take(parents)
-    places = boxes.field("image")
     rows = parents.filter(pc.or_(pc.less(places, 0), pc.greater_equal(places, images)).combine_chunks())
-    mend = "number the images of a study from 0, and leave out boxes of images that are not there"
-    return _fault(table, rows, rule="boxes beyond the images of their study", mend=mend)
+    mend = f"number the images of a study from 0, and leave out {what} of images that are not there"
+    return _fault(table, rows, rule=f"{what} beyond the images of their study", mend=mend)
+
+
+def _mask_faults(table: pa.Table) -> list[Fault | None]:
+    """Masks of no known finding, of absent images, and whose runs do not add up to their pixels."""
+    parents, masks = _flat(table["masks"])
+    sums = np.zeros(len(masks), np.int64)
+    runs = masks.field("runs")
+    np.add.at(sums, pc.list_parent_indices(runs).to_numpy(), pc.list_flatten(runs).to_numpy())
+    pixels = np.multiply(masks.field("height").to_numpy(), masks.field("width").to_numpy(), dtype=np.int64)
+    mend = "write the runs of all pixels, those without the finding first, down the columns"
+    return [
+        _not_canonical(table, parents, masks.field("finding"), rule="masks of findings without a canonical name"),
+        _beyond_images(table, parents, masks.field("image"), what="masks"),
+        _fault(table, parents.filter(pa.array(sums != pixels)), rule="masks that do not fit their size", mend=mend),
+    ]
 
 
 def _nothing_to_say(table: pa.Table) -> Fault | None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from cxr_clip.data.faults import Fault, find_table_faults
 from cxr_clip.errors import ManifestError
-from cxr_clip.study import Box, Certainty, ImageFile, Split, Stored, Study, View
+from cxr_clip.study import Box, Certainty, ImageFile, Mask, Split, Stored, Study, View
 
 FILE_NAME = "manifest.parquet"
 _ROWS_IN_GROUP = 2048
@@ -34,6 +34,13 @@ _BOX = pa.struct(
         *(pa.field(side, pa.float64(), nullable=False) for side in ("left", "top", "right", "bottom")),
     ]
 )
+_MASK = pa.struct(
+    [
+        pa.field("finding", pa.string(), nullable=False),
+        *(pa.field(name, pa.int32(), nullable=False) for name in ("image", "height", "width")),
+        pa.field("runs", pa.list_(pa.int32()), nullable=False),
+    ]
+)
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -44,6 +51,7 @@ SCHEMA = pa.schema(
         pa.field("sections", pa.map_(pa.string(), pa.string()), nullable=False),
         pa.field("findings", pa.map_(pa.string(), pa.string()), nullable=False),
         pa.field("boxes", pa.list_(_BOX), nullable=False),
+        pa.field("masks", pa.list_(_MASK), nullable=False),
         pa.field("age", pa.float64()),
         pa.field("sex", pa.string()),
     ]
@@ -81,7 +89,7 @@ class ManifestWriter:
     def write_table(self, table: pa.Table) -> None:
         """Append the rows of another manifest's table."""
         self._flush()
-        self._file.write_table(table.cast(SCHEMA), row_group_size=_ROWS_IN_GROUP)
+        self._file.write_table(_fitted(table), row_group_size=_ROWS_IN_GROUP)
 
     def _flush(self) -> None:
         if self._waiting:
@@ -126,9 +134,10 @@ class Manifest(Sequence[Study]):
 def read_manifest(path: Path, *, check: bool = True) -> Manifest:
     """Open a manifest: a prepared folder, or the Parquet file in it.
 
-    Raises ManifestError if there is none, if its columns are not those of SCHEMA, or (with `check`) if it has
-    faults: missing files, unknown splits, views or findings, duplicate ids, a patient in two splits, studies without
-    images, studies with nothing to say, boxes of absent images.
+    A manifest that was written before masks were kept has none of them. Raises ManifestError if there is no file, if
+    its columns are not those of SCHEMA, or (with `check`) if it has faults: missing files, unknown splits, views or
+    findings, duplicate ids, a patient in two splits, studies without images, studies with nothing to say, boxes and
+    masks of absent images, masks that do not fit their size.
     """
     file = path / FILE_NAME if path.is_dir() else path
     if not file.is_file():
@@ -138,7 +147,7 @@ def read_manifest(path: Path, *, check: bool = True) -> Manifest:
     except (pa.ArrowInvalid, OSError) as error:
         raise ManifestError(f"{file} is no readable Parquet file ({error}): prepare the data set again") from error
     try:
-        manifest = Manifest(file.parent, table.cast(SCHEMA))
+        manifest = Manifest(file.parent, _fitted(table))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         wanted = ", ".join(SCHEMA.names)
         raise ManifestError(
@@ -156,6 +165,15 @@ def find_faults(manifest: Manifest) -> list[Fault]:
     return find_table_faults(manifest.table, manifest.root)
 
 
+def _fitted(table: pa.Table) -> pa.Table:
+    """The table with the columns of SCHEMA; masks, which older manifests lack, are empty there."""
+    names = table.column_names
+    if "masks" not in names and "boxes" in names:
+        none = pa.array([[]] * table.num_rows, SCHEMA.field("masks").type)
+        table = table.add_column(names.index("boxes") + 1, SCHEMA.field("masks"), none)
+    return table.cast(SCHEMA)
+
+
 def _to_row(study: Study) -> dict[str, Any]:
     return {
         "id": study.id,
@@ -166,6 +184,7 @@ def _to_row(study: Study) -> dict[str, Any]:
         "sections": list(study.sections.items()),
         "findings": [(name, str(certainty)) for name, certainty in study.findings.items()],
         "boxes": [vars(box) for box in study.boxes],
+        "masks": [vars(mask) for mask in study.masks],
         "age": study.age,
         "sex": study.sex,
     }
@@ -193,6 +212,7 @@ def _to_study(row: dict[str, Any]) -> Study:
         sections=dict(row["sections"]),
         findings={name: Certainty(certainty) for name, certainty in row["findings"]},
         boxes=tuple(Box(**box) for box in row["boxes"]),
+        masks=tuple(Mask(**{**mask, "runs": tuple(mask["runs"])}) for mask in row["masks"]),
         age=row["age"],
         sex=row["sex"],
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cxr_clip.data.findings import CHESTXRAY14, FINDINGS, NO_FINDING, TABLE, canonical
+from cxr_clip.data.findings import CHESTXRAY14, FINDINGS, KNOWN_FINDINGS, NO_FINDING, TABLE, VINDR_CXR, canonical
 from cxr_clip.errors import PromptError
 
 # Column order of CheXpert's train.csv and the label list of the ChestX-ray14 paper, as the data sets write them.
@@ -14,6 +14,13 @@ NIH_LABELS = """
     Atelectasis,Cardiomegaly,Effusion,Infiltration,Mass,Nodule,Pneumonia,Pneumothorax,Consolidation,Edema,Emphysema,
     Fibrosis,Pleural_Thickening,Hernia
 """
+# The columns of image_labels_train.csv after image_id and rad_id, less the two that name no one thing (other lesion,
+# other diseases).
+VINDR_COLUMNS = """
+    Aortic enlargement,Atelectasis,Calcification,Cardiomegaly,Clavicle fracture,Consolidation,Edema,Emphysema,
+    Enlarged PA,ILD,Infiltration,Lung Opacity,Lung cavity,Lung cyst,Mediastinal shift,Nodule/Mass,Pleural effusion,
+    Pleural thickening,Pneumothorax,Pulmonary fibrosis,Rib fracture,COPD,Lung tumor,Pneumonia,Tuberculosis,No finding
+"""
 
 
 def test_label_sets_are_those_of_the_data_sets():
@@ -23,6 +30,9 @@ def test_label_sets_are_those_of_the_data_sets():
     assert len(CHESTXRAY14) == 14
     assert set(FINDINGS) == set(chexpert) | set(CHESTXRAY14)
     assert len(FINDINGS) == len(set(FINDINGS)) == 21
+    assert set(VINDR_CXR) == {canonical(label) for label in VINDR_COLUMNS.split(",")}
+    assert len(VINDR_CXR) == 26
+    assert set(KNOWN_FINDINGS) == set(FINDINGS) | set(VINDR_CXR)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +46,8 @@ def test_label_sets_are_those_of_the_data_sets():
         ("Normal", NO_FINDING),
         ("Pulmonary_Edema", "Edema"),
         ("Airspace Opacity", "Lung Opacity"),
+        ("ILD", "Interstitial Lung Disease"),
+        ("Nodule/Mass", "Nodule/Mass"),
     ],
 )
 def test_other_names_mean_the_canonical_one(name, expected):
@@ -43,7 +55,7 @@ def test_other_names_mean_the_canonical_one(name, expected):
 
 
 def test_canonical_names_are_their_own():
-    assert [canonical(name) for name in FINDINGS] == list(FINDINGS)
+    assert [canonical(name) for name in KNOWN_FINDINGS] == list(KNOWN_FINDINGS)
 
 
 def test_no_name_stands_for_two_findings():

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cxr_clip.data.findings import FINDINGS, canonical
+from cxr_clip.data.findings import KNOWN_FINDINGS, canonical
 from cxr_clip.data.reports import REPORT_SECTIONS
 from cxr_clip.errors import PromptError
 from cxr_clip.study import Certainty, Split, View
@@ -119,7 +119,7 @@ def _unknown_findings_of_boxes(table: pa.Table) -> Fault | None:
 
 def _not_canonical(table: pa.Table, parents: pa.Array, names: pa.Array, *, rule: str) -> Fault | None:
     """Prompts and figures look findings up by their canonical name."""
-    foreign = pc.invert(pc.is_in(names, pa.array(FINDINGS)))
+    foreign = pc.invert(pc.is_in(names, pa.array(KNOWN_FINDINGS)))
     mends = map(_right_name, pc.unique(names.filter(foreign)).to_pylist()[:_NAMED])
     return _fault(table, parents.filter(foreign), rule=rule, mend=", ".join(mends))
 

@@ -37,8 +37,13 @@ def _by_key(table: Iterable[Finding]) -> dict[str, str]:
 
 TABLE: tuple[Finding, ...] = _read()
 NO_FINDING = "No Finding"
-FINDINGS: tuple[str, ...] = tuple(finding.name for finding in TABLE)
+KNOWN_FINDINGS: tuple[str, ...] = tuple(finding.name for finding in TABLE)
 CHESTXRAY14: tuple[str, ...] = tuple(finding.name for finding in TABLE if "chestxray14" in finding.sets)
+VINDR_CXR: tuple[str, ...] = tuple(finding.name for finding in TABLE if "vindr_cxr" in finding.sets)
+# The findings of the label sets that models are trained on, which the prompt bank speaks of.
+FINDINGS: tuple[str, ...] = tuple(
+    finding.name for finding in TABLE if {"chexpert", "chestxray14"}.intersection(finding.sets)
+)
 _NAMES = _by_key(TABLE)
 
 
@@ -51,5 +56,5 @@ def canonical(name: str) -> str:
     if known is not None:
         return known
     near = get_close_matches(_key(name), _NAMES, n=1, cutoff=0.6)
-    hint = f"did you mean {_NAMES[near[0]]!r}?" if near else f"known are {', '.join(FINDINGS)}."
+    hint = f"did you mean {_NAMES[near[0]]!r}?" if near else f"known are {', '.join(KNOWN_FINDINGS)}."
     raise PromptError(f"There is no finding called {name!r}: {hint}")

@@ -1,10 +1,25 @@
 """Radiology reports: free or labelled text in, named and cleaned sections out."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cxr_clip.data.masks import clean_text
+from cxr_clip.data.report_headers import (
+    ADDENDUM,
+    FINDINGS,
+    HEADER,
+    IMPRESSION,
+    NARRATIVE,
+    PREAMBLE,
+    SIGNATURE,
+    VIEWS,
+    WET_READ,
+    folded,
+    section_of,
+    started_section,
+)
 from cxr_clip.data.sentences import shuffle_sentences, some_sentences, split_sentences
 
 __all__ = [
@@ -16,47 +31,25 @@ __all__ = [
     "split_sentences",
 ]
 
-_FINDINGS = "findings"
-_IMPRESSION = "impression"
-REPORT_SECTIONS = (_FINDINGS, _IMPRESSION)
-# Below a header that names the picture only ("PA AND LATERAL VIEWS OF THE CHEST:"); findings if nothing else is.
-_VIEWS = "examination of the chest"
+REPORT_SECTIONS = (FINDINGS, IMPRESSION)
 _LEAD = "lead"  # text before the first header
-_PREAMBLE = ("examination", "indication", "history", "technique", "comparison")
+_BODIES = (VIEWS, NARRATIVE)
 
-_SPELLINGS = {
-    _FINDINGS: "finding, findings, findings and impression, findings/impression, findings & impression, "
-    "impression and findings, impression/findings, report",
-    _IMPRESSION: "impression, impressions, conclusion, conclusions, opinion, impression and recommendation, "
-    "impression and recommendations, impression/recommendation",
-    "comparison": "comparison, comparisons, comparison study, comparison studies, comparison exam",
-    "indication": "indication, indications, clinical indication, clinical indications, clinical information, "
-    "reason for exam, reason for the exam, reason for examination, reason for study",
-    "history": "history, clinical history, patient history",
-    "technique": "technique, procedure, procedure comments",
-    "examination": "exam, examination, study, type of examination",
-    "recommendation": "recommendation, recommendations",
-    "notification": "notification, notifications",
-    "addendum": "addendum",
-    "wet read": "wet read, wet reading",
-    "end of impression": "end of impression",
-    "summary": "summary",
-}
-_SECTION_OF = {spelling: section for section, listed in _SPELLINGS.items() for spelling in listed.split(", ")}
-_LONGEST_FIRST = sorted(_SECTION_OF, key=len, reverse=True)
-_KNOWN = "|".join(spelling.replace(" ", r"\s+") for spelling in _LONGEST_FIRST)
-_KNOWN_CAPITALS = "|".join(spelling.upper().replace(" ", r"\s+") for spelling in _LONGEST_FIRST)
-# A known header in capitals anywhere, a known header in any case or any header in capitals at the start of a line.
-_HEADER = re.compile(
-    rf"(?<![\w/-])(?P<known>{_KNOWN_CAPITALS})[ \t]*:"
-    rf"|^[ \t]*(?P<line>(?i:{_KNOWN}))[ \t]*:"
-    r"|^[ \t]*(?P<capitals>[A-Z][A-Z0-9 ,.()/&'-]{2,60}?)[ \t]*:(?!\d)",
+_TITLE = re.compile(
+    r"^(FINAL REPORT|FINAL ADDENDUM|ADDENDUM TO FINAL REPORT|PRELIMINARY REPORT|INFORME FINAL|INFORME DEFINITIVO|"
+    r"INFORME PRELIMINAR)$",
     re.MULTILINE,
 )
-_TITLE_LINE = re.compile(r"^[ \t]*(?:FINAL REPORT|_{10,})[ \t]*$", re.MULTILINE)
-_VIEW_WORDS = re.compile(r"\b(?:CHEST|VIEWS?|RADIOGRAPHS?|FRONTAL|LATERAL|PORTABLE|UPRIGHT|SUPINE|AP|PA)\b")
+_RULE = re.compile(r"^[_=-]{10,}$", re.MULTILINE)
+# What stands first above a final report, with the stamp of who and when on its line.
+_OPENING = re.compile(
+    r"\s*(?P<kind>WET READ|PRELIMINARY|PROVISIONAL|ADDENDUM|ADENDA)\b[A-Z ]*(?:VERSION[ \t]*)?(?:#?\d\b)?[ \t]*"
+    r"(?:\([A-Z]+\)[ \t]*)?:?(?P<stamp>[^\n:]{0,60}\d{1,2}:\d{2}(?:[ \t]*[AP]\.?M\b\.?)?)?"
+)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-_SAYS_NOTHING = re.compile(r"(?i)(?:none|n/?a|nil|(?:as|see) (?:above|below|findings|impression|report))\W*")
+_SAYS_NOTHING = re.compile(
+    r"(?i)(?:none|n/?a|nil|ningun[oa]|(?:as|see) (?:above|below|findings|impression|report)|ver (?:arriba|informe))\W*"
+)
 
 
 @dataclass(frozen=True)
@@ -70,19 +63,20 @@ class _Block:
 def split_sections(text: str) -> dict[str, str]:
     """The sections of a free-text report, by lower-case name, cleaned; a section that says nothing is absent.
 
-    Headers are known names followed by a colon (in capitals anywhere, in any case at the start of a line) and other
-    words in capitals at the start of a line; the latter do not end findings or impression ("LUNGS: clear").
-    Conclusion counts as impression, "findings and impression" as findings. A report without a findings header has as
-    findings, in this order: what stands below a header that only names the views; what follows the first paragraph
-    of the last section before the impression; the full sentences before the first header. A text without any header
-    is findings as a whole.
+    Headers are known names in English or Spanish (in capitals before a colon anywhere; in any case at the start of a
+    line or sentence; alone on a line) and other words in capitals before a colon at the start of a line; the latter do
+    not end findings or impression ("LUNGS: clear"). Conclusion counts as impression, "findings and impression" as
+    findings. What stands above the title "FINAL REPORT", or below "FINAL ADDENDUM", is a wet read or an addendum.
+
+    A report without a findings header has as findings, in this order: what stands below a header that only names the
+    views; what follows the first paragraph of the last section before the impression; the full sentences before the
+    first header. A text without any header is findings as a whole, and so is a wet read that is all there is.
     """
-    blocks = list(_blocks(_without_title(text), default=_LEAD))
-    if all(block.section == _LEAD for block in blocks):
-        return _merged([_Block(_FINDINGS, block.text) for block in blocks])
-    if any(block.section == _FINDINGS and _says_something(clean_text(block.text)) for block in blocks):
-        return _merged(blocks)
-    return _merged(_with_body(blocks))
+    report, beside = _report_and_beside(_lines(text))
+    sections = _merged([*_report_blocks(report), *beside])
+    if WET_READ in sections and not any(section in sections for section in REPORT_SECTIONS):
+        sections[FINDINGS] = sections.pop(WET_READ)
+    return sections
 
 
 def sections_from_labelled(pairs: Iterable[tuple[str | None, str | None]]) -> dict[str, str]:
@@ -93,22 +87,56 @@ def sections_from_labelled(pairs: Iterable[tuple[str | None, str | None]]) -> di
     """
     blocks: list[_Block] = []
     for label, text in pairs:
-        name = (label or _FINDINGS).strip().rstrip(":").lower()
-        blocks += _blocks(text or "", default=_SECTION_OF.get(name, name))
+        blocks += _blocks(_lines(text or ""), default=section_of(label or FINDINGS))
     return _merged(blocks)
 
 
-def _without_title(text: str) -> str:
-    """The report below its title line; what stands above it (a wet read) goes."""
-    below = _TITLE_LINE.split(text)[-1]
-    return below if re.search(r"[A-Za-z]", below) else _TITLE_LINE.sub("", text)
+def _lines(text: str) -> str:
+    """The text with accents composed, and its lines without indentation and trailing space."""
+    composed = unicodedata.normalize("NFC", text).replace("\N{NO-BREAK SPACE}", " ")
+    return "\n".join(line.strip() for line in composed.splitlines())
+
+
+def _report_and_beside(text: str) -> tuple[str, list[_Block]]:
+    """The report proper, and the wet reads and addenda that stand around its titles."""
+    lead, *titled = _TITLE.split(_RULE.sub("", text))
+    parts = [_above(lead)] if titled else [_Block(FINDINGS, lead)]
+    for title, body in zip(titled[::2], titled[1::2], strict=True):
+        parts.append(_Block(_kind(title), _OPENING.sub("", body, count=1) if "ADDENDUM" in title else body))
+    report = "\n\n".join(part.text for part in parts if part.section == FINDINGS)
+    if _has_words(report):
+        return report, [part for part in parts if part.section in (WET_READ, ADDENDUM)]
+    return "\n\n".join(part.text for part in parts), []
+
+
+def _kind(title: str) -> str:
+    if "ADDENDUM" in title:
+        return ADDENDUM
+    return WET_READ if "PRELIMINAR" in title else FINDINGS
+
+
+def _above(text: str) -> _Block:
+    """What stands above the first title: a wet read, an addendum, or a letterhead that goes."""
+    opening = _OPENING.match(text)
+    if opening is None:
+        return _Block(_LEAD, text)
+    return _Block(ADDENDUM if opening["kind"].startswith("AD") else WET_READ, text[opening.end() :])
+
+
+def _report_blocks(text: str) -> list[_Block]:
+    blocks = list(_blocks(text, default=_LEAD))
+    if all(block.section in (_LEAD, SIGNATURE) for block in blocks):
+        return [_Block(FINDINGS, block.text) for block in blocks if block.section == _LEAD]
+    if any(block.section == FINDINGS and _says_something(clean_text(block.text)) for block in blocks):
+        return blocks
+    return _with_body(blocks)
 
 
 def _blocks(text: str, *, default: str) -> Iterator[_Block]:
     """The text cut at its headers; what precedes the first header belongs to `default`."""
     section, start = default, 0
-    for match in _HEADER.finditer(text):
-        name = _section_name(match, current=section)
+    for match in HEADER.finditer(folded(text)):
+        name = started_section(match, current=section)
         if name is None:
             continue
         yield _Block(section, text[start : match.start()])
@@ -116,28 +144,17 @@ def _blocks(text: str, *, default: str) -> Iterator[_Block]:
     yield _Block(section, text[start:])
 
 
-def _section_name(match: re.Match[str], *, current: str) -> str | None:
-    """The section that a header starts, or None where it is a heading inside the current one."""
-    known = match["known"] or match["line"]
-    if known is not None:
-        return _SECTION_OF[" ".join(known.lower().split())]
-    words = " ".join(match["capitals"].split())
-    if current in (_FINDINGS, _IMPRESSION, _VIEWS):
-        return None
-    return _VIEWS if _VIEW_WORDS.search(words) else words.lower()
-
-
 def _with_body(blocks: Sequence[_Block]) -> list[_Block]:
     """Blocks of a report without findings, with the unheaded body as its findings where there is one."""
-    if any(block.section == _VIEWS for block in blocks):
-        return [_Block(_FINDINGS if block.section == _VIEWS else block.section, block.text) for block in blocks]
+    if any(block.section in _BODIES and _says_something(clean_text(block.text)) for block in blocks):
+        return [_Block(FINDINGS if block.section in _BODIES else block.section, block.text) for block in blocks]
     for place in reversed(range(len(blocks))):
         block = blocks[place]
         head, *body = [paragraph for paragraph in _PARAGRAPH.split(block.text) if paragraph.strip()] or [""]
-        if block.section in _PREAMBLE and body:
-            parts = [_Block(block.section, head), _Block(_FINDINGS, "\n\n".join(body))]
+        if block.section in PREAMBLE and body:
+            parts = [_Block(block.section, head), _Block(FINDINGS, "\n\n".join(body))]
             return [*blocks[:place], *parts, *blocks[place + 1 :]]
-    return [_Block(_FINDINGS, _full_sentences(b.text)) if b.section == _LEAD else b for b in blocks]
+    return [_Block(FINDINGS, _full_sentences(b.text)) if b.section == _LEAD else b for b in blocks]
 
 
 def _full_sentences(text: str) -> str:
@@ -152,12 +169,16 @@ def _merged(blocks: Iterable[_Block]) -> dict[str, str]:
     for block in blocks:
         text = clean_text(block.text)
         known = texts.setdefault(block.section, [])
-        if block.section != _LEAD and _says_something(text, section=block.section) and text not in known:
-            known.append(text)
+        if block.section not in (_LEAD, SIGNATURE) and _says_something(text, section=block.section):
+            known.extend([text] if text not in known else [])
     return {section: " ".join(parts) for section, parts in texts.items() if parts}
 
 
-def _says_something(text: str, *, section: str = _FINDINGS) -> bool:
+def _says_something(text: str, *, section: str = FINDINGS) -> bool:
     if section in REPORT_SECTIONS and _SAYS_NOTHING.fullmatch(text):
         return False
-    return re.search(r"[A-Za-z]{2}", text) is not None
+    return _has_words(text)
+
+
+def _has_words(text: str) -> bool:
+    return re.search(r"[^\W\d_]{2}", text) is not None

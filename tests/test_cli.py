@@ -79,6 +79,23 @@ def test_what_was_left_out_is_shown(command: Command, tmp_path: Path, capsys: py
     assert report.name in str(cases[0])
 
 
+def test_shares_of_a_preparation_are_merged(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command("synthesize", "chestxray14", "raw", "--studies", 6, "--image-size", 64, "--processes", 1)
+    for number in (1, 2):
+        arguments = ("--short-side", 64, "--processes", 1, "--shard", f"{number}/2")
+        assert command("prepare", "chestxray14", "raw", f"share-{number}", *arguments) == 0
+    shown = capsys.readouterr().out
+    assert "This is share 2/2. When all are made: cxr-clip merge MANIFEST_FOLDER SHARE_FOLDER..." in shown
+    assert command("merge", "out", "share-1") == 2
+    assert "the share 2/2 is absent" in capsys.readouterr().err
+    assert command("merge", "out", "share-1", "share-2") == 0
+    assert "chestxray14 in out" in capsys.readouterr().out
+    assert command("prepare", "chestxray14", "raw", "out", "--short-side", 64, "--processes", 1) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
 def test_train_continue_and_evaluate(
     command: Command, recipe_file: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +135,8 @@ def test_a_recipe_is_printed_whole(command: Command, recipe_file: Path, capsys: 
         (("evaluate", "absent", "absent", "--finding", "fractur"), "Fracture"),
         (("prepare", "openi", "absent", "out"), "cxr-clip: "),
         (("prepare", "chestxray14", "absent", "out"), "cxr-clip: "),
+        (("prepare", "openi", "absent", "out", "--shard", "3/2"), "the share is 3/2"),
+        (("merge", "out", "absent"), "absent holds no share"),
         (("quickstart", "train.epochz=1"), "did you mean 'epochs'"),
     ],
 )
@@ -190,6 +209,7 @@ def test_exact_figures_are_shown_without_interval(capsys: pytest.CaptureFixture[
     ("name", "words"),
     [
         ("prepare", "the same command continues where this one stopped"),
+        ("merge", "the same command continues where this one stopped"),
         ("train", "the same command continues where this one stopped"),
         ("quickstart", "the same command continues where this one stopped"),
         ("synthesize", "the same command starts again"),
@@ -225,7 +245,7 @@ def test_help_lists_every_command_without_torch() -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    for name in ("prepare", "synthesize", "train", "evaluate", "recipe", "quickstart"):
+    for name in ("prepare", "merge", "synthesize", "train", "evaluate", "recipe", "quickstart"):
         assert name in ended.stdout
 
 

@@ -47,7 +47,8 @@ def show_prepared(summary: "PrepareSummary", out: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(f"{summary.source} in {out}"), title_justify="left", show_header=False)
+    say(f"{summary.source} in {out}")
+    table = Table(show_header=False)
     table.add_row("studies", f"{summary.studies:,}")
     table.add_row("images", f"{summary.images:,}")
     for split, count in summary.splits.items():

@@ -4,12 +4,15 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.records import PrepareOptions, Rejection
 from cxr_clip.study import Study
+
+# What must be equal for a run to continue another.
+Identity = dict[str, str | int | None]
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,20 @@ class Journal:
     def __init__(self, out: Path) -> None:
         self._folder = out / "unfinished"
 
-    def begin(self, source: str, options: PrepareOptions) -> None:
-        """Start, or continue what the same source and options began; raises SourceError for others."""
-        asked = identity(source, options)
+    def begin(self, run: Identity) -> None:
+        """Start, or continue what a run of the same identity began; raises SourceError for another one."""
+        there = self.run()
+        if there is not None:
+            require_same(there, run, self._folder.parent)
+        write_atomically(self._folder / "run.json", json.dumps(run))
+
+    def run(self) -> Identity | None:
+        """The identity of the run that was begun here, or None."""
         note = self._folder / "run.json"
-        if note.is_file():
-            require_same(json.loads(note.read_text("utf-8")), asked, self._folder.parent)
-        write_atomically(note, json.dumps(asked))
+        if not note.is_file():
+            return None
+        identity: Identity = json.loads(note.read_text("utf-8"))
+        return identity
 
     def table(self, number: int) -> Path:
         """Where the studies of a part are kept until the end."""
@@ -61,17 +71,21 @@ class Journal:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def identity(source: str, options: PrepareOptions) -> dict[str, str | int | None]:
-    """What must be equal for a run to continue another; the number of processes need not be."""
-    return {
-        "source": source,
-        "short_side": options.short_side,
-        "limit": options.limit,
-        "studies_per_shard": options.studies_per_shard,
-    }
+def shard(number: int) -> str:
+    """The name of a shard, relative to the prepared folder."""
+    return f"shards/images-{number:05d}.tar"
 
 
-def require_same(was: dict[str, str | int | None], asked: dict[str, str | int | None], out: Path) -> None:
+def identity(source: str, options: PrepareOptions) -> Identity:
+    """What must be equal for a run to continue another: all options but the number of processes."""
+    kept = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "processes"}
+    run: Identity = {"source": source}
+    for name, value in kept.items():
+        run[name] = value if value is None or type(value) in (str, int) else str(value)
+    return run
+
+
+def require_same(was: Identity, asked: Identity, out: Path) -> None:
     """Raise SourceError if a folder was begun with another source or other options."""
     differing = [f"{name} {was.get(name)}, now {value}" for name, value in asked.items() if was.get(name) != value]
     if differing:
@@ -86,8 +100,16 @@ def digest(drafts: Sequence[Study | Rejection], raw: Path) -> str:
     Times of files do not count, so that a copy of the raw folder is the same data.
     """
     sizes = [_size(raw / image.path) for draft in drafts if isinstance(draft, Study) for image in draft.images]
-    text = "\n".join([*map(repr, drafts), repr(sizes)])
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return _digest([*map(repr, drafts), repr(sizes)])
+
+
+def digest_of_texts(drafts: Sequence[Study | Rejection]) -> str:
+    """A fingerprint of drafts without their image files, which need not be at hand."""
+    return _digest([repr(draft) for draft in drafts])
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _size(path: Path) -> int | None:

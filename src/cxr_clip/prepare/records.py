@@ -13,18 +13,39 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
+class Share:
+    """One of several machines' shares of a data set: every `of`-th shard, from shard number `number` on (1 to `of`)."""
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of:
+            raise SourceError(f"the share is {self}; it must be 1/n, 2/n, ... or n/n")
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def takes(self, shard: int) -> bool:
+        """Whether shard number `shard` (from 0) belongs to this share."""
+        return shard % self.of == self.number - 1
+
+
+@dataclass(frozen=True)
 class PrepareOptions:
     """How to prepare a data set.
 
     `short_side` bounds the stored images, in pixels; images are never enlarged. `processes` decode at the same time
     (1: no process is started). `limit` takes the first so many studies only. A shard holds `studies_per_shard`
-    studies, and is the unit in which a stopped run continues.
+    studies, and is the unit in which a stopped run continues, and in which machines share the work: with a `share`
+    only its shards are made, to be merged with those of the others (prepare/merge.py).
     """
 
     short_side: int = 512
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     limit: int | None = None
     studies_per_shard: int = 1000
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         for name in ("short_side", "processes", "limit", "studies_per_shard"):

@@ -1,0 +1,17 @@
+"""Arguments and options that several commands have."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Processes = Annotated[int | None, typer.Option(help="Processes to use; default: one for each core.", min=1)]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Settings as section.key=value.", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
+ManifestFolder = Annotated[Path, typer.Argument(help="A manifest folder.")]
+
+
+def processes_or_cores(asked: int | None) -> int:
+    """The number of processes that was asked for, or that of the cores."""
+    return asked or os.cpu_count() or 1

@@ -1,0 +1,109 @@
+"""The commands that work on models: train, evaluate, recipe, quickstart."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxr_clip.commands.arguments import ManifestFolder, Overrides, Quiet, processes_or_cores
+from cxr_clip.study import Split
+from cxr_clip.terminal import bar, console, say, show_evaluation
+
+Styles = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A style of prompts; give the option once for each.",
+        show_default="standard and paraphrase, or all of --prompts",
+    ),
+]
+Findings = Annotated[
+    list[str] | None,
+    typer.Option(help="A finding to measure; give the option once for each.", show_default="all with labels"),
+]
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).")],
+    run: Annotated[Path, typer.Argument(help="The run folder; a run that is there is continued.")],
+    overrides: Overrides = None,
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Pre-train on the manifests of a recipe, or continue the run in RUN where it stopped."""
+    from cxr_clip.recipe import load_recipe
+    from cxr_clip.train.train_run import train_run
+
+    result = train_run(load_recipe(recipe, overrides or ()), run, progress=not quiet)
+    say(result.summary)
+    say(f"next: cxr-clip evaluate {run} MANIFEST_FOLDER")
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    manifest: ManifestFolder,
+    *,
+    split: Annotated[Split, typer.Option(help="The part of the manifest.")] = Split.TEST,
+    style: Styles = None,
+    prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
+    finding: Findings = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.", min=100)] = 1000,
+    out: Annotated[Path | None, typer.Option(help="Where the report goes; default: the run folder.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Measure zero-shot classification and retrieval; writes report.json and report.html."""
+    from cxr_clip.data.findings import canonical
+    from cxr_clip.evaluate.benchmarks import EvaluationOptions
+    from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
+
+    request = EvaluationRequest(
+        manifest=manifest,
+        split=split,
+        styles=tuple(style) if style else None,
+        prompts=prompts,
+        options=EvaluationOptions(
+            findings=tuple(canonical(name) for name in finding) if finding else None, resamples=resamples
+        ),
+    )
+    with bar("Embedding images", quiet) as advance:
+        evaluation = evaluate_run(run, request, out=out, device=device, advance=advance)
+    show_evaluation(evaluation)
+
+
+def recipe(
+    path: Annotated[Path, typer.Argument(help="A recipe (YAML) or a run folder.")], overrides: Overrides = None
+) -> None:
+    """Print a recipe whole, with every default and override."""
+    from cxr_clip.recipe import dump_recipe, load_recipe
+
+    path = path / "recipe.yaml" if path.is_dir() else path
+    sys.stdout.write(dump_recipe(load_recipe(path, overrides or ())))
+
+
+def quickstart(
+    overrides: Overrides = None,
+    *,
+    run: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/quickstart"),
+    data: Annotated[Path, typer.Option(help="Where the made-up data goes.")] = Path("data-quickstart"),
+    studies: Annotated[
+        int | None, typer.Option(help="Studies of each source; default: what the recipe is for.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make studies, prepare, pre-train, evaluate: a model and its report from nothing, in minutes."""
+    from cxr_clip.quickstart import Places, Sizes, activation, farewell, quickstart_steps
+
+    places, cores = Places(data=data, run=run), processes_or_cores(None)
+    sizes = Sizes(processes=cores) if studies is None else Sizes(openi=studies, chestxray14=studies, processes=cores)
+    steps = quickstart_steps(places, sizes, tuple(overrides or ()), quiet=quiet)
+    for number, step in enumerate(steps, start=1):
+        console.rule(f"{number}/{len(steps)} {step.title}", align="left")
+        start = time.monotonic()
+        with bar(step.title, quiet or step.draws_itself) as advance:
+            outcome = step.run(advance)
+        took = f"({time.monotonic() - start:.0f} s)"
+        console.print(outcome, took, highlight=False, markup=False, soft_wrap=True)
+    say(farewell(places, activate=activation(Path(sys.executable), os.environ.get("PATH", ""))))

@@ -1,0 +1,86 @@
+"""`cxr-clip prepare SOURCE`, a command for each data set of the table, and `cxr-clip merge`."""
+
+from collections.abc import Callable, Iterator
+from inspect import Parameter, Signature
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Annotated, Any
+
+import typer
+
+from cxr_clip.commands.arguments import Processes, Quiet, processes_or_cores
+from cxr_clip.commands.sources import SOURCES, SourceEntry, SourceOption
+from cxr_clip.terminal import bar, say, show_prepared
+
+prepare_app = typer.Typer(no_args_is_help=True, help="Turn a data set as downloaded into a manifest and image shards.")
+
+_RAW = Annotated[Path, typer.Argument(help="The data set as downloaded (unpacked).")]
+_OUT = Annotated[Path, typer.Argument(help="Where the manifest and the image shards go.")]
+_SHORT_SIDE = Annotated[int, typer.Option(help="Stored images have at most this short side, in pixels.", min=32)]
+_SHARD = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Prepare the I-th of N parts only, on this machine; then: cxr-clip merge.",
+        show_default="all",
+    ),
+]
+_COMMON = {"short_side": (_SHORT_SIDE, 512), "shard": (_SHARD, None), "processes": (Processes, None)}
+
+
+def prepare_command(entry: SourceEntry) -> Callable[..., None]:
+    """The command of one source: the arguments of all sources, and the options of its own."""
+
+    def command(
+        raw: Path, out: Path, *, short_side: int, processes: int | None, shard: str | None, quiet: bool, **own: object
+    ) -> None:
+        from cxr_clip.prepare.records import PrepareOptions
+        from cxr_clip.prepare.shares import parse_share
+
+        share = None if shard is None else parse_share(shard)
+        options = PrepareOptions(short_side=short_side, processes=processes_or_cores(processes), share=share)
+        with bar("Preparing studies", quiet) as advance:
+            summary = resolve_name(entry.prepare)(raw, out, options, **own, progress=advance)
+        show_prepared(summary, out)
+        if share is not None:
+            say(f"This is share {share}. When all are made: cxr-clip merge MANIFEST_FOLDER SHARE_FOLDER...")
+
+    return with_signature(command, _parameters(entry.options), doc=f"Prepare {entry.help}")
+
+
+def _parameters(options: tuple[SourceOption, ...]) -> Iterator[Parameter]:
+    yield Parameter("raw", Parameter.POSITIONAL_OR_KEYWORD, annotation=_RAW)
+    yield Parameter("out", Parameter.POSITIONAL_OR_KEYWORD, annotation=_OUT)
+    for option in options:
+        default = typer.Option(option.default, help=option.help)
+        yield Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=option.kind)
+    for name, (kind, default) in (_COMMON | {"quiet": (Quiet, False)}).items():
+        yield Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def with_signature(command: Callable[..., None], parameters: Iterator[Parameter], *, doc: str) -> Callable[..., None]:
+    """Give a function the parameters and the help that Typer reads off it."""
+    signature = Signature(list(parameters))
+    shown: Any = command
+    shown.__signature__ = signature
+    shown.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    command.__doc__ = doc
+    return command
+
+
+for _name, _entry in SOURCES.items():
+    prepare_app.command(_name)(prepare_command(_entry))
+
+
+def merge(
+    out: Annotated[Path, typer.Argument(help="Where the whole manifest and its image shards go.")],
+    shares: Annotated[list[Path], typer.Argument(help="The folders of all shares, in any order.")],
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Merge the shares of one data set that `prepare --shard` made; the result is that of a single run."""
+    from cxr_clip.prepare.merge import merge_shares
+
+    with bar("Merging shards", quiet) as advance:
+        summary = merge_shares(out, shares, progress=advance)
+    show_prepared(summary, out)

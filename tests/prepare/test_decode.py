@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from cxr_clip.data.dicom_windowing import Windowing
+from cxr_clip.data.images import decode_image
 from cxr_clip.errors import MissingPackageError
 from cxr_clip.prepare import decode
 from cxr_clip.prepare.decode import Decoder, decode_study
 from cxr_clip.study import Box, ImageFile, Split, Study
+from support_dicom import dicom
 
 
 class Deadly(str):
@@ -60,13 +63,13 @@ def test_files_beyond_the_limit_are_not_read(raw: Path, monkeypatch: pytest.Monk
 def test_an_unforeseen_failure_is_a_rejection_and_a_missing_package_is_not(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(data: bytes, *, short_side: int) -> None:
+    def fail(data: bytes, *, short_side: int, windowing: Windowing) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(decode, "for_store", fail)
     assert decode_study(raw, study(1, "0.png"), 16).rejections[0].reason == "the decoder failed: ZeroDivisionError"
 
-    def lack(data: bytes, *, short_side: int) -> None:
+    def lack(data: bytes, *, short_side: int, windowing: Windowing) -> None:
         raise MissingPackageError("install it")
 
     monkeypatch.setattr(decode, "for_store", lack)
@@ -115,3 +118,12 @@ def test_a_script_that_cannot_start_processes_is_told_why(raw: Path) -> None:
     done = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True)
     assert done.stdout == ""
     assert "SourceError: processes for decoding cannot be started: put what your script does under" in done.stderr
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_windowing_reaches_the_decoder_of_every_process(raw: Path, processes: int) -> None:
+    (raw / "dim.dcm").write_bytes(dicom(WindowCenter=4096, WindowWidth=8192))
+    for windowing, brightest in ((Windowing.FILE, 126), (Windowing.MIN_MAX, 255)):
+        with Decoder(raw, short_side=32, processes=processes, windowing=windowing) as decoder:
+            (decoded,) = decoder.decode([study(1, "dim.dcm")])
+        assert abs(int(decode_image(decoded.pictures[0].data).max()) - brightest) < 4

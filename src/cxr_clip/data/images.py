@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cxr_clip.data.dicom import decode_dicom, looks_like_dicom
+from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.errors import ImageError
 
 Picture = UInt8[np.ndarray, "height width"]
@@ -38,28 +39,29 @@ class StoredPicture:
     suffix: str
 
 
-def decode_image(data: bytes, *, short_side: int | None = None) -> Picture:
+def decode_image(data: bytes, *, short_side: int | None = None, windowing: Windowing = Windowing.FILE) -> Picture:
     """Decode a PNG, JPEG, DICOM or other image file to 8-bit grey.
 
     Colour becomes luma (ITU-R 601), transparency is ignored, a palette is applied, an EXIF rotation is undone.
     More than 8 bits are scaled by the depth in use: the smallest power of two above the largest value, but
     at least 8 bits, so that 12-bit data in a 16-bit file keep their contrast and full-range ones are divided by 257.
-    With `short_side` the result is shrunk (by area) to that short side; it is never enlarged.
+    With `short_side` the result is shrunk (by area) to that short side; it is never enlarged. `windowing` is for DICOM.
     Raises ImageError with a plain reason: empty, not an image, truncated, too large.
     """
     if looks_like_dicom(data):
-        return shrink(decode_dicom(data, max_pixels=MAX_PIXELS), short_side)
+        picture = decode_dicom(data, max_pixels=MAX_PIXELS, short_side=short_side, windowing=windowing)
+        return shrink(picture, short_side)
     with _open(data) as image:
         return shrink(_grey(image, short_side), short_side)
 
 
-def for_store(data: bytes, *, short_side: int) -> StoredPicture:
+def for_store(data: bytes, *, short_side: int, windowing: Windowing = Windowing.FILE) -> StoredPicture:
     """Decode a file once and give it the form that shards keep.
 
     An 8-bit grey JPEG that is small enough already is kept byte for byte, so that it is compressed once only;
     all else becomes a grey JPEG of quality 95. Raises ImageError.
     """
-    picture = decode_image(data, short_side=short_side)
+    picture = decode_image(data, short_side=short_side, windowing=windowing)
     height, width = picture.shape
     if not looks_like_dicom(data) and _is_small_grey_jpeg(data, short_side):
         return StoredPicture(data=data, height=height, width=width, suffix="jpg")

@@ -15,6 +15,7 @@ from typing import Self
 
 import cv2
 
+from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.data.images import StoredPicture, for_store
 from cxr_clip.errors import CxrClipError, ImageError, SourceError
 from cxr_clip.prepare.records import Rejection
@@ -33,7 +34,7 @@ class Decoded:
     rejections: tuple[Rejection, ...] = ()
 
 
-def decode_study(raw: Path, study: Study, short_side: int) -> Decoded:
+def decode_study(raw: Path, study: Study, short_side: int, windowing: Windowing = Windowing.FILE) -> Decoded:
     """Read and decode the images of one study; each that cannot be decoded is left out and recorded.
 
     Raises MissingPackageError where a package for the format is not installed.
@@ -43,7 +44,7 @@ def decode_study(raw: Path, study: Study, short_side: int) -> Decoded:
     rejections: list[Rejection] = []
     for number, image in enumerate(study.images):
         try:
-            pictures.append(for_store(_read(raw / image.path), short_side=short_side))
+            pictures.append(for_store(_read(raw / image.path), short_side=short_side, windowing=windowing))
             kept.append(number)
         except ImageError as error:
             rejections.append(Rejection("image", image.path, study.id, str(error)))
@@ -78,9 +79,10 @@ def _with_images(study: Study, kept: list[int], pictures: list[StoredPicture]) -
 class Decoder:
     """Decodes studies in a pool of processes; a bounded number is under way, so that memory stays flat."""
 
-    def __init__(self, raw: Path, *, short_side: int, processes: int) -> None:
+    def __init__(self, raw: Path, *, short_side: int, processes: int, windowing: Windowing = Windowing.FILE) -> None:
         self._raw = raw
         self._short_side = short_side
+        self._windowing = windowing
         self._processes = processes
         self._pool: ProcessPoolExecutor | None = None
 
@@ -93,7 +95,7 @@ class Decoder:
     def decode(self, studies: Iterable[Study]) -> Iterator[Decoded]:
         """Yield each study decoded, in the order given. Raises SourceError if no process can be started."""
         if self._processes == 1:
-            yield from (decode_study(self._raw, study, self._short_side) for study in studies)
+            yield from (decode_study(self._raw, study, self._short_side, self._windowing) for study in studies)
             return
         waiting: deque[tuple[Study, Future[Decoded]]] = deque()
         for study in studies:
@@ -118,7 +120,7 @@ class Decoder:
         """Hand a study to the pool, to a new one if a process of the present one died."""
         pool = self._pool or self._start()
         try:
-            return pool.submit(decode_study, self._raw, study, self._short_side)
+            return pool.submit(decode_study, self._raw, study, self._short_side, self._windowing)
         except BrokenProcessPool:
             broken: Future[Decoded] = Future()
             broken.set_exception(BrokenProcessPool())

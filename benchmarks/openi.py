@@ -35,6 +35,7 @@ VARIANTS = {
         "loss.text_text=0",
     ),
     "method + ChestX-ray14 prompts": (),
+    "method + prompts from its own labels": ("data.sources.0.label_prompts=0.5",),
 }
 
 
@@ -69,7 +70,7 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Path]:
 
 def measure(variant: str, seed: int, manifests: dict[str, Path], arguments: argparse.Namespace) -> dict[str, object]:
     """Train and evaluate one variant with one seed."""
-    sources = [{"manifest": str(manifests["openi"])}]
+    sources = [load_recipe(RECIPE).data.sources[0].model_dump(mode="json") | {"manifest": str(manifests["openi"])}]
     if "ChestX-ray14" in variant:
         sources.append({"manifest": str(manifests["chestxray14"])})
     recipe = load_recipe(

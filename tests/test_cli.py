@@ -96,6 +96,26 @@ def test_shares_of_a_preparation_are_merged(
     assert "nothing to do" in capsys.readouterr().out
 
 
+def test_a_manifest_is_inspected_and_strict_refuses_faults(
+    command: Command, tmp_path: Path, recipe_file: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command("synthesize", "chestxray14", "raw", "--studies", 6, "--image-size", 64, "--processes", 1)
+    command("prepare", "chestxray14", "raw", "out", "--short-side", 64, "--processes", 1)
+    capsys.readouterr()
+    assert command("inspect", "out", "--strict") == 0
+    shown = capsys.readouterr().out
+    assert "chestxray14: 6 of 112,120 published images" in shown
+    assert "no faults; page: out/inspect.html" in shown
+    assert (tmp_path / "out" / "inspect.json").is_file()
+    options = ("--out", "page [1]", "--recipe", recipe_file, "--samples", 2)
+    assert command("inspect", manifest, *options) == 0
+    assert command("inspect", manifest, *options, "--strict") == 1
+    shown = capsys.readouterr().out
+    assert "fault: the same image in two splits: row 0 (train-0)" in shown
+    assert "1 fault; page: page [1]/inspect.html" in shown
+    assert command("inspect", "absent") == 2
+
+
 def test_train_continue_and_evaluate(
     command: Command, recipe_file: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -245,7 +265,7 @@ def test_help_lists_every_command_without_torch() -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    for name in ("prepare", "merge", "synthesize", "train", "evaluate", "recipe", "quickstart"):
+    for name in ("prepare", "merge", "inspect", "synthesize", "train", "evaluate", "recipe", "quickstart"):
         assert name in ended.stdout
 
 

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import evaluate, quickstart, recipe, train
 from cxr_clip.commands.prepare import merge, prepare_app
 from cxr_clip.commands.synthesize import synthesize_app
@@ -20,7 +21,7 @@ CONTINUING = ("prepare", "merge", "train", "quickstart")
 
 app.add_typer(prepare_app, name="prepare")
 app.add_typer(synthesize_app, name="synthesize")
-for _command in (merge, train, evaluate, recipe, quickstart):
+for _command in (merge, inspect, train, evaluate, recipe, quickstart):
     app.command()(_command)
 
 

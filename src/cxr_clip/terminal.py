@@ -9,6 +9,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from cxr_clip.evaluate.evaluate_run import Evaluation
+    from cxr_clip.inspection.inspect_manifest import Inspection
     from cxr_clip.prepare.records import PrepareSummary
     from cxr_clip.quickstart import Advance
 
@@ -64,6 +65,31 @@ def show_prepared(summary: "PrepareSummary", out: Path) -> None:
         say("It was all there already: nothing to do.")
     if summary.rejected:
         say(f"Every case that was left out, with its reason: {out / 'rejected.jsonl'}")
+
+
+def show_inspection(inspection: "Inspection", page: Path) -> None:
+    """Show the counts of a manifest by source and split, its duplicates and its faults."""
+    from rich.table import Table
+
+    table = Table("source", "split", "studies", "patients", "images")
+    for group in inspection.counts.groups:
+        numbers = (f"{count:,}" for count in (group.studies, group.patients, group.images))
+        table.add_row(group.source, group.split or "all", *numbers)
+    console.print(table)
+    for row in inspection.published:
+        where = f" in {row.split}" if row.split else ""
+        say(f"{row.source}{where}: {row.here:,} of {row.published:,} published {row.unit}")
+    for words, copies in (("equal files", inspection.same_bytes), ("equal pictures", inspection.same_picture)):
+        if copies.groups:
+            reach = f"{copies.over_patients:,} over patients, {copies.over_splits:,} over splits"
+            say(f"{words}: {copies.images:,} images in {copies.groups:,} group{_s(copies.groups)} ({reach})")
+    for fault in inspection.faults:
+        say(f"fault: {fault}")
+    say(f"{len(inspection.faults) or 'no'} fault{_s(len(inspection.faults))}; page: {page}")
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def show_evaluation(evaluation: "Evaluation") -> None:

@@ -1,0 +1,1 @@
+"""What a manifest holds, counted and shown: before a training, and when its figures look odd."""

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxr_clip.synthetic.dicom_files import DicomHeader, DicomStyle, dicom_bytes, uid
+
 ReportWriter = Callable[..., Path]
 PictureWriter = Callable[..., Path]
 
@@ -22,6 +24,20 @@ def write_picture() -> PictureWriter:
         stream = io.BytesIO()
         Image.fromarray(noise).resize(size).convert(mode).save(stream, "PNG" if path.suffix == ".png" else "JPEG")
         path.write_bytes(stream.getvalue())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_dicom() -> PictureWriter:
+    """Write a small DICOM image, 32 wide and 64 high, of a patient of 61 years."""
+
+    def write(path: Path, *, patient: str = "p", seed: int = 0, view: str = "AP", age: str = "061Y") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = np.random.default_rng(seed).integers(0, 256, (64, 32), dtype=np.uint8)
+        header = DicomHeader(uid(1), uid(1, 2), uid(1, 2, seed), patient=patient, age=age, sex="F", view=view)
+        path.write_bytes(dicom_bytes(picture, header, DicomStyle("explicit")))
         return path
 
     return write

@@ -1,0 +1,156 @@
+"""The made-up world in the raw layout of the RSNA pneumonia challenge: DICOM files, labels with boxes, classes."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cxr_clip.study import Box
+from cxr_clip.synthetic.dicom_files import DicomHeader, DicomStyle, dicom_bytes, draw_style, uid
+from cxr_clip.synthetic.files import write_whole
+from cxr_clip.synthetic.planted_faults import BREAKS, PlantedFault, break_file, write_faults
+from cxr_clip.synthetic.processes import in_order
+from cxr_clip.synthetic.single_images import ImageTruth, SingleImage, age_text, draw_single, hexadecimal
+from cxr_clip.synthetic.world import World, begin, finish
+
+_STREAM = 21
+_FOLDER = "stage_2_train_images"
+_DRAWN = "Consolidation"  # what is drawn where the challenge speaks of pneumonia
+_LABELS_HEADER = "patientId,x,y,width,height,Target\n"
+_CLASSES_HEADER = "patientId,class\n"
+_OPACITY, _OTHER, _NORMAL = "Lung Opacity", "No Lung Opacity / Not Normal", "Normal"
+_NO_BOX = (",,,,0",)
+
+
+@dataclass(frozen=True)
+class RsnaJob:
+    """One image to write: number `index` of the world with that seed."""
+
+    out: Path
+    seed: int
+    index: int
+    image_size: int
+
+
+@dataclass(frozen=True)
+class RsnaImage:
+    """One image as its rows tell it: what follows the patientId in the labels (a text a row), and its class."""
+
+    truth: ImageTruth
+    rows: tuple[str, ...]
+    name: str
+
+
+def synthesize_rsna_pneumonia(
+    out: Path,
+    *,
+    studies: int,
+    seed: int,
+    processes: int = 1,
+    image_size: int = 256,
+    faults: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Write `studies` images as the challenge is distributed, with truth.jsonl beside them.
+
+    Image k depends on (seed, k) alone. With `faults` there are further images with one thing wrong each, which
+    faults.jsonl lists. A world that is there already is passed over; one that was begun is drawn again from its start.
+
+    Raises SourceError where the folder holds anything else, or processes for drawing fail, and MissingPackageError
+    where pydicom is not installed.
+    """
+    world = World(f"rsna_pneumonia{' with faults' if faults else ''}", studies, seed, image_size)
+    if not begin(out, world):
+        if progress is not None:
+            progress(studies)
+        return
+    jobs = (RsnaJob(out, seed, index, image_size) for index in range(studies))
+    images = list(in_order(write_rsna_image, jobs, processes=processes, progress=progress))
+    write_whole(out / "truth.jsonl", "".join(image.truth.line() for image in images).encode())
+    if faults:
+        images += _plant(RsnaJob(out, seed, studies, image_size))
+    _write_tables(out, images)
+    finish(out, world)
+
+
+def write_rsna_image(job: RsnaJob) -> RsnaImage:
+    """Write one image and return its rows."""
+    rng = np.random.default_rng([job.seed, _STREAM, job.index, 9])
+    style = draw_style(rng, bits=(8,), syntaxes=("JPEG baseline", "JPEG baseline", "explicit", "RLE"))
+    return _write(job, style, rng)
+
+
+def _write(job: RsnaJob, style: DicomStyle, rng: np.random.Generator) -> RsnaImage:
+    single = draw_single((job.seed, _STREAM, job.index), image_size=job.image_size, frequent=_DRAWN)
+    patient, body = hexadecimal(rng, 8, 4, 4, 4, 12), single.patient.body
+    text, age = age_text(body.age, rng)
+    study, series, instance = (uid(_STREAM, job.seed, job.index, number) for number in range(3))
+    header = DicomHeader(study, series, instance, patient=patient, age=text, sex=body.sex, view=single.view.upper())
+    path = f"{_FOLDER}/{patient}.dcm"
+    write_whole(job.out / path, dicom_bytes(single.picture, header, style))
+    boxes, name = _boxes(single), _class(single)
+    truth = ImageTruth(
+        patient, patient, path, single.view, age, body.sex, single.findings, labels=_labels(name), boxes=boxes
+    )
+    return RsnaImage(truth, tuple(_row(box, job.image_size) for box in boxes) or _NO_BOX, name)
+
+
+def _boxes(single: SingleImage) -> tuple[Box, ...]:
+    return tuple(replace(box, finding="Pneumonia") for box in single.boxes if box.finding == _DRAWN)
+
+
+def _class(single: SingleImage) -> str:
+    if _boxes(single):
+        return _OPACITY
+    return _OTHER if single.findings else _NORMAL
+
+
+def _labels(name: str) -> dict[str, str]:
+    """The class as findings, as a manifest must have them."""
+    opacity, normal = ("positive" if name == wanted else "negative" for wanted in (_OPACITY, _NORMAL))
+    return {"Pneumonia": opacity, "Lung Opacity": opacity, "No Finding": normal}
+
+
+def _row(box: Box, side: int) -> str:
+    """Left, top, width, height and target; the images are square."""
+    numbers = (box.left, box.top, box.right - box.left, box.bottom - box.top)
+    return ",".join(f"{number * side:.3f}" for number in numbers) + ",1"
+
+
+def _write_tables(out: Path, images: Iterable[RsnaImage]) -> None:
+    """Labels have a row a box, and so have the classes."""
+    labels, classes = [_LABELS_HEADER], [_CLASSES_HEADER]
+    for image in images:
+        labels += (f"{image.truth.patient},{row}\n" for row in image.rows)
+        classes += (f"{image.truth.patient},{image.name}\n" for _ in image.rows)
+    write_whole(out / "stage_2_train_labels.csv", "".join(labels).encode())
+    write_whole(out / "stage_2_detailed_class_info.csv", "".join(classes).encode())
+
+
+def _plant(first: RsnaJob) -> list[RsnaImage]:
+    """Write further images with a fault each, and faults.jsonl; the rows of those that are listed."""
+    made = [_planted(replace(first, index=first.index + number)) for number in range(10)]
+    faults: list[PlantedFault] = []
+    for image, (reason, broken) in zip(made, BREAKS, strict=False):
+        break_file(first.out / image.truth.path, broken)
+        faults.append(PlantedFault("image", image.truth.path, image.truth.study, reason))
+        faults.append(PlantedFault("study", None, image.truth.study, "none of its images"))
+    (first.out / made[4].truth.path).unlink()
+    faults.append(PlantedFault("image", "absent.txt", None, "1 of"))
+    faults.append(PlantedFault("image", made[5].truth.path, None, "does not list"))
+    beyond = f"10,10,{2 * first.image_size},5,1"
+    wrong = (
+        (made[6], "study", ("1,1,5,5,1", *_NO_BOX), _OPACITY, "contradict"),
+        (made[7], "study", (",,,,2",), _NORMAL, "neither 0 nor 1"),
+        (made[8], "study", _NO_BOX, _OPACITY, "contradict"),
+        (made[9], "box", ("1,1,5,5,1", beyond), _OPACITY, "does not lie in the image"),
+    )
+    faults += (PlantedFault(kind, image.truth.path, image.truth.study, why) for image, kind, _, _, why in wrong)
+    write_faults(first.out, faults)
+    plain = [replace(image, rows=_NO_BOX, name=_NORMAL) for image in made[:5]]
+    return [*plain, *(replace(image, rows=rows, name=name) for image, _, rows, name, _ in wrong)]
+
+
+def _planted(job: RsnaJob) -> RsnaImage:
+    return _write(job, DicomStyle("explicit"), np.random.default_rng([job.seed, _STREAM, job.index, 9]))

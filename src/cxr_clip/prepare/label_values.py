@@ -5,6 +5,7 @@ import re
 from cxr_clip.study import Certainty
 
 _LABELS: dict[float, Certainty] = {1: Certainty.POSITIVE, 0: Certainty.NEGATIVE, -1: Certainty.UNCERTAIN}
+_WORDS = {**{kind.value: kind for kind in Certainty}, "true": Certainty.POSITIVE, "false": Certainty.NEGATIVE}
 _NOTHING = ("", "nan", "none", "null", "na", "n/a", "<na>")
 _OLDEST = 120.0
 _IN_A_YEAR = {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}
@@ -16,9 +17,11 @@ def is_blank(text: str) -> bool:
 
 
 def certainty_of(text: str) -> Certainty | None:
-    """1 positive, 0 negative, -1 uncertain, blank not mentioned. Raises ValueError for anything else."""
+    """1 positive, 0 negative, -1 uncertain (or these words), blank not mentioned. Raises ValueError for all else."""
     if is_blank(text):
         return None
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
     try:
         return _LABELS[float(text)]
     except (ValueError, KeyError):

@@ -1,0 +1,42 @@
+"""Made up, prepared, inspected: the counts of an inspection are those of what was drawn, whichever the source."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cxr_clip.inspection.inspect_manifest import InspectionRequest, inspect_manifest
+from cxr_clip.prepare.records import PrepareOptions
+from cxr_clip.prepare.rsna_pneumonia import prepare_rsna_pneumonia
+from cxr_clip.prepare.siim_pneumothorax import prepare_siim_pneumothorax
+from cxr_clip.prepare.vindr_cxr import prepare_vindr_cxr
+from cxr_clip.synthetic import write_rsna_pneumonia, write_siim_pneumothorax, write_vindr_cxr
+from support_single_images import read_truth
+
+SOURCES = {
+    "rsna_pneumonia": (write_rsna_pneumonia.synthesize_rsna_pneumonia, prepare_rsna_pneumonia),
+    "siim_pneumothorax": (write_siim_pneumothorax.synthesize_siim_pneumothorax, prepare_siim_pneumothorax),
+    "vindr_cxr": (write_vindr_cxr.synthesize_vindr_cxr, prepare_vindr_cxr),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_an_inspection_counts_what_was_drawn(tmp_path: Path, source: str) -> None:
+    synthesize, prepare = SOURCES[source]
+    synthesize(tmp_path / "raw", studies=14, seed=3, image_size=64)
+    summary = prepare(tmp_path / "raw", tmp_path / "out", PrepareOptions(short_side=48, processes=1))
+    assert (summary.studies, summary.rejected, summary.absent_images) == (14, {}, 0)
+    truth = list(read_truth(tmp_path / "raw").values())
+    found = inspect_manifest(tmp_path / "out", InspectionRequest(samples=2))
+    assert found.faults == ()
+    assert (found.counts.studies, found.counts.patients, found.counts.images) == (14, 14, 14)
+    assert found.counts.views == Counter(row["view"] for row in truth)
+    assert found.counts.sexes == Counter(row["sex"] for row in truth)
+    said = Counter((name, value) for row in truth for name, value in row["labels"].items())
+    for label in found.labels:
+        assert (label.positive, label.negative) == (said[label.finding, "positive"], said[label.finding, "negative"])
+        assert label.uncertain == label.not_mentioned == 0
+    assert {label.finding for label in found.labels} == {name for name, _ in said}
+    assert found.counts.masks == sum(bool(row["masks"]) for row in truth)
+    if source == "rsna_pneumonia":
+        assert found.counts.boxes == sum(bool(row["boxes"]) for row in truth) > 0

@@ -126,12 +126,20 @@ def test_the_page_stands_alone_and_escapes_what_it_shows(changed, tmp_path: Path
 
     folder = changed(mark_up)
     (folder / "summary.json").write_text(
-        json.dumps({"rejected": {"image: <damaged>": 3}, "absent_images": 7, "remarks": {"a remark": 2}})
+        json.dumps(
+            {
+                "rejected": {"image: <damaged>": 3},
+                "absent_images": 7,
+                "remarks": {"a remark": 2},
+                "run": {"short_side": 512},
+            }
+        )
     )
     page = write_inspection(inspect_manifest(folder, InspectionRequest()), tmp_path / "out").read_text()
     assert "Nodule &lt;b&gt;3 mm&lt;/b&gt; &amp; more." in page
     assert "image: &lt;damaged&gt;" in page
     assert "7 images absent" in page
+    assert "short side 512" in page
     assert "<b>" not in page
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="(?!data:image/jpeg;base64,)', page) == []

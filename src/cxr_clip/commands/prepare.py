@@ -1,6 +1,6 @@
 """`cxr-clip prepare SOURCE`, a command for each data set of the table, and `cxr-clip merge`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, Signature
 from pathlib import Path
 from pkgutil import resolve_name
@@ -10,6 +10,7 @@ import typer
 
 from cxr_clip.commands.arguments import Processes, Quiet, processes_or_cores
 from cxr_clip.commands.sources import SOURCES, SourceEntry, SourceOption
+from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.terminal import bar, say, show_prepared
 
 prepare_app = typer.Typer(no_args_is_help=True, help="Turn a data set as downloaded into a manifest and image shards.")
@@ -25,36 +26,67 @@ _SHARD = Annotated[
         show_default="all",
     ),
 ]
-_COMMON = {"short_side": (_SHORT_SIDE, 512), "shard": (_SHARD, None), "processes": (Processes, None)}
+_WINDOWING = Annotated[
+    Windowing,
+    typer.Option(
+        help="Black and white of DICOM images: as the file says, from its least to its largest value, or without the "
+        "0.5 % at both ends."
+    ),
+]
+_SHAPE = {"short_side": (_SHORT_SIDE, 512)}
+_WORK = {"shard": (_SHARD, None), "processes": (Processes, None), "quiet": (Quiet, False)}
 
 
 def prepare_command(entry: SourceEntry) -> Callable[..., None]:
     """The command of one source: the arguments of all sources, and the options of its own."""
 
     def command(
-        raw: Path, out: Path, *, short_side: int, processes: int | None, shard: str | None, quiet: bool, **own: object
+        raw: Path,
+        out: Path,
+        *,
+        short_side: int,
+        shard: str | None,
+        processes: int | None,
+        quiet: bool,
+        windowing: Windowing = Windowing.FILE,
+        **own: object,
     ) -> None:
         from cxr_clip.prepare.records import PrepareOptions
         from cxr_clip.prepare.shares import parse_share
 
         share = None if shard is None else parse_share(shard)
-        options = PrepareOptions(short_side=short_side, processes=processes_or_cores(processes), share=share)
+        options = PrepareOptions(
+            short_side=short_side, processes=processes_or_cores(processes), share=share, windowing=windowing
+        )
         with bar("Preparing studies", quiet) as advance:
             summary = resolve_name(entry.prepare)(raw, out, options, **own, progress=advance)
         show_prepared(summary, out)
         if share is not None:
             say(f"This is share {share}. When all are made: cxr-clip merge MANIFEST_FOLDER SHARE_FOLDER...")
 
-    return with_signature(command, _parameters(entry.options), doc=f"Prepare {entry.help}")
+    return with_signature(command, _parameters(entry), doc=f"Prepare {entry.help}")
 
 
-def _parameters(options: tuple[SourceOption, ...]) -> Iterator[Parameter]:
+def _parameters(entry: SourceEntry) -> Iterator[Parameter]:
     yield Parameter("raw", Parameter.POSITIONAL_OR_KEYWORD, annotation=_RAW)
     yield Parameter("out", Parameter.POSITIONAL_OR_KEYWORD, annotation=_OUT)
+    yield from own_parameters(entry.options)
+    yield from common_parameters(_SHAPE)
+    if entry.dicom:
+        yield from common_parameters({"windowing": (_WINDOWING, Windowing.FILE)})
+    yield from common_parameters(_WORK)
+
+
+def own_parameters(options: tuple[SourceOption, ...]) -> Iterator[Parameter]:
+    """The parameters of a source's own options."""
     for option in options:
         default = typer.Option(option.default, help=option.help)
         yield Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=option.kind)
-    for name, (kind, default) in (_COMMON | {"quiet": (Quiet, False)}).items():
+
+
+def common_parameters(common: Mapping[str, tuple[object, object]]) -> Iterator[Parameter]:
+    """The parameters of options that several commands have: annotation and default by name."""
+    for name, (kind, default) in common.items():
         yield Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxr_clip.study import Split
+
 
 @dataclass(frozen=True)
 class SourceOption:
-    """An option of one source's `prepare`: the name of the keyword argument, its help, its type, its default."""
+    """An option of one source's own: the name of the keyword argument, its help, its type, its default."""
 
     name: str
     help: str
@@ -18,16 +20,30 @@ class SourceOption:
 class SourceEntry:
     """A data set: a line of help, and where its functions are ("module:function"; imported when they are used).
 
-    `synthesize` is absent where there is no miniature of the data set; `faults` tells that mistakes can be planted
-    in it.
+    `options` are those of `prepare`; `dicom` tells that images may be DICOM files. `synthesize` writes a miniature,
+    with the options `made_up`; None where there is no download to imitate.
     """
 
     help: str
     prepare: str
-    synthesize: str | None = None
+    synthesize: str | None
     options: tuple[SourceOption, ...] = ()
-    faults: bool = False
+    dicom: bool = False
+    made_up: tuple[SourceOption, ...] = ()
 
+
+_FAULTS = SourceOption("faults", "Plant the mistakes that downloads have; truth.jsonl names them.", bool, default=False)
+_EXCLUDE = SourceOption(
+    "exclude",
+    "A test set whose patients leave the training set: its CSV (chexpert_5x200.csv) or its prepared folder; default: "
+    "nobody leaves.",
+)
+_VALIDATION = SourceOption(
+    "validation",
+    "The share of the training patients that validates, the part called valid being the test split then; default: "
+    "that part validates.",
+    float | None,
+)
 
 SOURCES: dict[str, SourceEntry] = {
     "openi": SourceEntry(
@@ -50,10 +66,86 @@ SOURCES: dict[str, SourceEntry] = {
                 "CSV of uid and findings as 0/1; default: labels_nih14.csv in RAW if it is there, else the MeSH terms.",
             ),
         ),
+        dicom=True,
     ),
     "chestxray14": SourceEntry(
         help="NIH ChestX-ray14: images with 14 labels; a partial download is fine.",
         prepare="cxr_clip.prepare.chestxray14:prepare_chestxray14",
         synthesize="cxr_clip.synthetic:synthesize_chestxray14",
+    ),
+    "chexpert": SourceEntry(
+        help="CheXpert v1.0 or -small: images with 14 labels.",
+        prepare="cxr_clip.prepare.chexpert:prepare_chexpert",
+        synthesize="cxr_clip.synthetic:synthesize_chexpert",
+        options=(
+            SourceOption("labels", "A table in place of train.csv, such as train_cheXbert.csv; default: train.csv."),
+            _EXCLUDE,
+            _VALIDATION,
+        ),
+        made_up=(SourceOption("small", "The layout of CheXpert-v1.0-small.", bool, default=False), _FAULTS),
+    ),
+    "chexpert_5x200": SourceEntry(
+        help="CheXpert 5x200, a test set: from its CSV, or rebuilt from CheXpert Plus.",
+        prepare="cxr_clip.prepare.chexpert_5x200:prepare_chexpert_5x200",
+        synthesize="cxr_clip.synthetic:synthesize_chexpert_5x200",
+        options=(
+            SourceOption("table", "The published table; default: chexpert_5x200.csv in RAW, else a set is rebuilt."),
+            SourceOption("reports", "CheXpert Plus, for impressions; default: df_chexpert_plus_240401.csv in RAW."),
+            SourceOption("labels", "The labels by image, to rebuild a set; default: train.csv in RAW."),
+        ),
+        made_up=(_FAULTS,),
+    ),
+    "chexpert_plus": SourceEntry(
+        help="CheXpert Plus: the reports of CheXpert, with its images.",
+        prepare="cxr_clip.prepare.chexpert_plus:prepare_chexpert_plus",
+        synthesize="cxr_clip.synthetic:synthesize_chexpert_plus",
+        options=(
+            SourceOption("reports", "The table of reports; default: df_chexpert_plus_240401.csv in RAW."),
+            SourceOption("labels", "The labels by image: train.csv or impression_fixed.json; default: no labels."),
+            _EXCLUDE,
+            _VALIDATION,
+        ),
+        dicom=True,
+        made_up=(_FAULTS,),
+    ),
+    "vindr_cxr": SourceEntry(
+        help="VinDr-CXR: DICOM images with findings and boxes of three readers.",
+        prepare="cxr_clip.prepare.vindr_cxr:prepare_vindr_cxr",
+        synthesize="cxr_clip.synthetic:synthesize_vindr_cxr",
+        options=(SourceOption("annotations", "The folder of the four tables; default: annotations/ in RAW."),),
+        dicom=True,
+        made_up=(_FAULTS,),
+    ),
+    "rsna_pneumonia": SourceEntry(
+        help="RSNA pneumonia challenge: DICOM images with labels and boxes.",
+        prepare="cxr_clip.prepare.rsna_pneumonia:prepare_rsna_pneumonia",
+        synthesize="cxr_clip.synthetic:synthesize_rsna_pneumonia",
+        options=(
+            SourceOption("labels", "The table of boxes; default: stage_2_train_labels.csv in RAW."),
+            SourceOption("classes", "The table of classes; default: stage_2_detailed_class_info.csv in RAW, if there."),
+        ),
+        dicom=True,
+        made_up=(_FAULTS,),
+    ),
+    "siim_pneumothorax": SourceEntry(
+        help="SIIM-ACR pneumothorax challenge: DICOM images with masks.",
+        prepare="cxr_clip.prepare.siim_pneumothorax:prepare_siim_pneumothorax",
+        synthesize="cxr_clip.synthetic:synthesize_siim_pneumothorax",
+        options=(SourceOption("labels", "The table of masks; default: stage_2_train.csv or train-rle.csv in RAW."),),
+        dicom=True,
+        made_up=(_FAULTS,),
+    ),
+    "table": SourceEntry(
+        help="a table of your own (CSV or Parquet) and its images.",
+        prepare="cxr_clip.prepare.table:prepare_table",
+        synthesize=None,
+        options=(
+            SourceOption("table", "The table; default: the only one in RAW."),
+            SourceOption("columns", "A YAML file that says what the columns are; default: they have the usual names."),
+            SourceOption(
+                "split", "Put all rows into this split; default: the column of splits, else a hash.", Split | None
+            ),
+        ),
+        dicom=True,
     ),
 }

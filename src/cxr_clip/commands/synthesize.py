@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cxr_clip.commands.arguments import Processes, Quiet, processes_or_cores
-from cxr_clip.commands.prepare import with_signature
+from cxr_clip.commands.prepare import common_parameters, own_parameters, with_signature
 from cxr_clip.commands.sources import SOURCES, SourceEntry
 from cxr_clip.terminal import bar, say
 
@@ -21,9 +21,8 @@ _OUT = Annotated[Path, typer.Argument(help="The folder to write it into.")]
 _STUDIES = Annotated[int, typer.Option(help="How many studies.", min=1)]
 _SEED = Annotated[int, typer.Option(help="The same seed writes the same bytes.", min=0)]
 _IMAGE_SIZE = Annotated[int, typer.Option(help="Side of the images in pixels.", min=64)]
-_FAULTS = Annotated[bool, typer.Option("--faults", help="Plant mistakes that downloads have; truth.jsonl names them.")]
-_COMMON = {"studies": (_STUDIES, 1000), "seed": (_SEED, 0), "image_size": (_IMAGE_SIZE, 256)}
-_LAST = {"processes": (Processes, None), "quiet": (Quiet, False)}
+_SHAPE = {"studies": (_STUDIES, 1000), "seed": (_SEED, 0), "image_size": (_IMAGE_SIZE, 256)}
+_WORK = {"processes": (Processes, None), "quiet": (Quiet, False)}
 
 
 def synthesize_command(name: str, entry: SourceEntry, synthesize: str) -> Callable[..., None]:
@@ -49,9 +48,9 @@ def synthesize_command(name: str, entry: SourceEntry, synthesize: str) -> Callab
 
 def _parameters(entry: SourceEntry) -> Iterator[Parameter]:
     yield Parameter("out", Parameter.POSITIONAL_OR_KEYWORD, annotation=_OUT)
-    faults = {"faults": (_FAULTS, False)} if entry.faults else {}
-    for name, (kind, default) in (_COMMON | faults | _LAST).items():
-        yield Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+    yield from common_parameters(_SHAPE)
+    yield from own_parameters(entry.made_up)
+    yield from common_parameters(_WORK)
 
 
 for _name, _entry in SOURCES.items():

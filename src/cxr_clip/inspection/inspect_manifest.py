@@ -39,12 +39,13 @@ class InspectionRequest:
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """What the preparation did not take, by its own summary: counts by reason, absent images, its remarks."""
+class Preparation:
+    """What the preparation says of itself: what it left out, by reason, absent images, remarks, its settings."""
 
     reasons: Mapping[str, int] = field(default_factory=dict)
     absent_images: int = 0
     remarks: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, str | int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Inspection:
     text_unit: str
     max_tokens: int
     published: tuple[Comparison, ...]
-    left_out: LeftOut
+    preparation: Preparation
     faults: tuple[Fault, ...]
     same_bytes: Copies
     same_picture: Copies
@@ -86,7 +87,7 @@ def inspect_manifest(path: Path, request: InspectionRequest, *, advance: Advance
         text_unit="words" if request.tokeniser is None else "tokens",
         max_tokens=request.max_tokens,
         published=compare(counts.groups),
-        left_out=_left_out(manifest.root),
+        preparation=_preparation(manifest.root),
         faults=(*faults, *_unreadable(table, scan), *torn_copies(exact, table)),
         same_bytes=exact,
         same_picture=find_copies(same_picture(scan.hashes, scan.readable), table),
@@ -104,14 +105,17 @@ def _unreadable(table: pa.Table, scan: Scan) -> tuple[Fault, ...]:
     return (Fault(rule="images that cannot be read", mend=mend, rows=tuple(rows), ids=ids),)
 
 
-def _left_out(root: Path) -> LeftOut:
+def _preparation(root: Path) -> Preparation:
     """What summary.json says, where the folder has one."""
     file = root / "summary.json"
     if not file.is_file():
-        return LeftOut()
+        return Preparation()
     note = json.loads(file.read_text("utf-8"))
-    return LeftOut(
-        reasons=note.get("rejected", {}), absent_images=note.get("absent_images", 0), remarks=note.get("remarks", {})
+    return Preparation(
+        reasons=note.get("rejected", {}),
+        absent_images=note.get("absent_images", 0),
+        remarks=note.get("remarks", {}),
+        settings=note.get("run", {}),
     )
 
 

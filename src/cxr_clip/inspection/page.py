@@ -108,6 +108,7 @@ def _values(inspection: Inspection, manifest: Manifest) -> dict[str, Any]:
         "copies": [*_copies(inspection, manifest)],
         "cards": [card(sample) for sample in inspection.samples.studies],
         "published": {(row.source, row.split, row.unit): row.published for row in inspection.published},
+        "settings": {name: value for name, value in inspection.preparation.settings.items() if value is not None},
         "megabytes": counts.bytes / 1e6,
     }
 

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_clip.assemble import Source, make_training_set, make_validation_set, open_sources
-from cxr_clip.data.dataset import SampleKey, StudyDataset
+from cxr_clip.data.dataset import Part, SampleKey, StudyDataset, first_images
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.prompts import load_prompt_bank
 from cxr_clip.data.store import ImageStore
 from cxr_clip.data.texts import Wording
+from cxr_clip.data.transforms import EvalTransform
+from cxr_clip.errors import PromptError
 from cxr_clip.recipe import DataSettings, Recipe, SourceSettings
 from cxr_clip.study import Split, Study
 
@@ -43,7 +45,8 @@ def draw_samples(path: Path, recipe: Recipe | None, *, count: int, seed: int) ->
     """Draw `count` studies of the split "train" and show them as the first epoch of a training does.
 
     The settings are those of the recipe, of its source with this manifest where it has one; without a recipe the
-    defaults. Where nothing is to be trained on, studies of the other splits come as evaluation sees them.
+    defaults. Where nothing is to be trained on, studies of the other splits come as evaluation sees them; where the
+    prompts lack sentences for the labels, the pictures come alone.
     Raises a CxrClipError where training would.
     """
     settings, words = _settings(path, recipe)
@@ -52,7 +55,11 @@ def draw_samples(path: Path, recipe: Recipe | None, *, count: int, seed: int) ->
     if not len(train):
         origin = f"No study is in the split 'train': as evaluation sees them, {words}."
         return Samples(origin, _draw(_evaluation_set(settings, manifest), manifest, count=count, seed=seed))
-    sources = open_sources(settings)
+    try:
+        sources = open_sources(settings)
+    except PromptError as error:
+        origin = f"Pictures alone, as evaluation sees them; training would refuse the labels: {error}"
+        return Samples(origin, _draw(_without_texts(settings, train), train, count=count, seed=seed))
     dataset = make_training_set(settings, sources, seed=recipe.train.seed if recipe else 0)
     return Samples(
         f"As the first epoch of a training sees them, {words}.", _draw(dataset, train, count=count, seed=seed)
@@ -80,6 +87,14 @@ def _evaluation_set(settings: DataSettings, studies: Manifest) -> StudyDataset:
     wording = Wording(load_prompt_bank(settings.prompts), negatives=settings.sources[0].negatives)
     source = Source(train=studies, validate=studies, store=ImageStore(studies.root), wording=wording)
     return make_validation_set(settings, (source,))
+
+
+def _without_texts(settings: DataSettings, studies: Manifest) -> StudyDataset:
+    part = Part(studies=studies, read_image=ImageStore(studies.root).read, texts=lambda _study, _rng: ())
+    transform = EvalTransform(settings.image_size)
+    return StudyDataset(
+        [part], choose=first_images, transform=lambda picture, _rng: transform(picture), images=1, seed=0
+    )
 
 
 def _draw(dataset: StudyDataset, studies: Manifest, *, count: int, seed: int) -> tuple[Sample, ...]:

@@ -76,7 +76,10 @@ def _make_parts(
     """Make each shard that the journal does not name; raises SourceError where it was made of other drafts."""
     journal = Journal(out)
     parts: list[Part] = []
-    with Decoder(source.raw, short_side=options.short_side, processes=options.processes) as decoder:
+    decoder = Decoder(
+        source.raw, short_side=options.short_side, processes=options.processes, windowing=options.windowing
+    )
+    with decoder:
         for number, chunk in chunks:
             part = journal.read(number)
             fingerprint = digest(chunk, source.raw)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.errors import SourceError
 from cxr_clip.study import Study
 
@@ -38,7 +39,7 @@ class PrepareOptions:
     `short_side` bounds the stored images, in pixels; images are never enlarged. `processes` decode at the same time
     (1: no process is started). `limit` takes the first so many studies only. A shard holds `studies_per_shard`
     studies, and is the unit in which a stopped run continues, and in which machines share the work: with a `share`
-    only its shards are made, to be merged with those of the others (prepare/merge.py).
+    only its shards are made, to be merged with those of the others (prepare/merge.py). `windowing` is for DICOM.
     """
 
     short_side: int = 512
@@ -46,6 +47,7 @@ class PrepareOptions:
     limit: int | None = None
     studies_per_shard: int = 1000
     share: Share | None = None
+    windowing: Windowing = Windowing.FILE
 
     def __post_init__(self) -> None:
         for name in ("short_side", "processes", "limit", "studies_per_shard"):

@@ -1,0 +1,95 @@
+"""Every data set of the table goes the whole way: made up, prepared, inspected; also with the mistakes of downloads."""
+
+import json
+import sys
+from collections.abc import Callable
+from inspect import signature
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+
+from cxr_clip import cli
+from cxr_clip.commands.sources import SOURCES
+
+Command = Callable[..., int]
+STUDIES = 12
+SMALL = ("--processes", 1, "--quiet")
+MADE_UP = [name for name, entry in SOURCES.items() if entry.synthesize is not None]
+WITH_FAULTS = [name for name, entry in SOURCES.items() if any(option.name == "faults" for option in entry.made_up)]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Runs `cxr-clip` with arguments, in an empty folder, and returns its exit code."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["cxr-clip", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    return run
+
+
+def figures(folder: Path) -> dict:
+    return json.loads((folder / "inspect.json").read_text())
+
+
+@pytest.mark.parametrize("source", MADE_UP)
+def test_a_miniature_is_prepared_and_sound(command: Command, tmp_path: Path, source: str) -> None:
+    assert command("synthesize", source, "raw", "--studies", STUDIES, "--image-size", 64, *SMALL) == 0
+    assert command("prepare", source, "raw", "out", "--short-side", 64, *SMALL) == 0
+    assert command("inspect", "out", "--samples", 3, "--strict", "--quiet") == 0
+    seen = figures(tmp_path / "out")
+    assert seen["counts"]["studies"] == STUDIES
+    assert {group["source"] for group in seen["counts"]["groups"]} == {source}
+    assert len(seen["samples"]["studies"]) == 3
+    # The prompts of training have no sentences for the findings of VinDr-CXR.
+    assert all(sample["texts"] for sample in seen["samples"]["studies"]) == (source != "vindr_cxr")
+
+
+@pytest.mark.parametrize("source", WITH_FAULTS)
+def test_mistakes_of_downloads_are_named_and_the_rest_is_sound(command: Command, tmp_path: Path, source: str) -> None:
+    arguments = ("--studies", STUDIES, "--image-size", 64, "--faults", *SMALL)
+    assert command("synthesize", source, "raw", *arguments) == 0
+    assert command("prepare", source, "raw", "out", "--short-side", 64, *SMALL) == 0
+    assert (tmp_path / "out" / "rejected.jsonl").read_text().count("\n") > 2
+    assert command("inspect", "out", "--samples", 1, "--strict", "--quiet") == 0
+    assert sum(figures(tmp_path / "out")["preparation"]["reasons"].values()) > 2
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_table_names_functions_that_take_its_options(source: str) -> None:
+    entry = SOURCES[source]
+    for function, options in ((entry.prepare, entry.options), (entry.synthesize, entry.made_up)):
+        if function is None:
+            continue
+        known = signature(resolve_name(function)).parameters
+        common = {"raw", "out", "options", "progress", "studies", "seed", "processes", "image_size"}
+        assert {option.name for option in options} == known.keys() - common
+        for option in options:
+            assert known[option.name].default == option.default
+
+
+def test_windowings_are_for_sources_with_dicom_alone(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("prepare", "chestxray14", "raw", "out", "--windowing", "percentile") == 2
+    assert command("synthesize", "openi", "raw", "--studies", 2, "--image-size", 64, *SMALL) == 0
+    assert command("prepare", "openi", "raw", "out", "--windowing", "percentile", *SMALL) == 0
+    capsys.readouterr()
+    assert command("prepare", "openi", "raw", "out", *SMALL) == 2
+    assert "windowing percentile, now file" in capsys.readouterr().err
+
+
+def test_a_table_of_ones_own_is_prepared(command: Command, tmp_path: Path) -> None:
+    assert command("synthesize", "chestxray14", "raw", "--studies", 4, "--image-size", 64, *SMALL) == 0
+    images = sorted((tmp_path / "raw").rglob("*.png"))
+    rows = [f"{path.relative_to(tmp_path / 'raw')},Case {number}." for number, path in enumerate(images)]
+    (tmp_path / "own.csv").write_text("\n".join(["image,impression", *rows]))
+    arguments = ("--table", "own.csv", "--split", "test", *SMALL)
+    assert command("prepare", "table", "raw", "out", *arguments) == 0
+    assert command("inspect", "out", "--strict", "--quiet") == 0
+    groups = figures(tmp_path / "out")["counts"]["groups"]
+    assert [(group["split"], group["studies"]) for group in groups] == [(None, 4), ("test", 4)]

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cxr_clip.data.labeller import label_report
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.data.masks import clean_text
 from cxr_clip.errors import SourceError
+from cxr_clip.inspection.inspect_manifest import InspectionRequest, inspect_manifest
 from cxr_clip.prepare.mimic_cxr import prepare_mimic_cxr, read_mimic_cxr
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary
 from cxr_clip.study import Certainty, Study, View
@@ -221,15 +223,33 @@ def test_an_image_in_the_folder_of_another_study_counts_as_not_listed(raw: Path)
     assert reasons(raw) == {"the metadata does not list this image": 1}
 
 
-def test_a_study_keeps_its_report_without_any_table_of_labels(raw: Path) -> None:
+def test_without_any_table_of_labels_findings_are_read_from_the_reports(raw: Path, world: Path) -> None:
     for kind in ("chexpert", "negbio"):
         (raw / f"mimic-cxr-2.0.0-{kind}.csv.gz").unlink()
-    found = drafted(raw)
-    assert found.keys() == truths(raw).keys()
-    assert all(study.findings == {} and study.sections for study in found.values())
+    found, labelled = drafted(raw), drafted(world)
+    assert {name: study.sections for name, study in found.items()} == {
+        name: study.sections for name, study in labelled.items()
+    }
+    assert {name: study.findings for name, study in found.items()} == {
+        name: label_report(study.sections) for name, study in found.items()
+    }
+    remarks = read_mimic_cxr(raw).remarks
+    assert remarks["studies with images, whose findings are read from their reports by rule"] == STUDIES
     (raw / "mimic-cxr-reports.zip").unlink()
     assert drafted(raw) == {}
     assert reasons(raw) == {"neither a report nor labels say anything of it": STUDIES}
+
+
+def test_an_inspection_counts_what_was_written(world: Path, prepared) -> None:
+    found = inspect_manifest(prepared[0], InspectionRequest(samples=2))
+    told = truths(world).values()
+    assert found.faults == ()
+    counted = found.counts.studies, found.counts.patients, found.counts.images
+    assert counted == (STUDIES, len({truth["patient"] for truth in told}), sum(len(t["images"]) for t in told))
+    assert found.counts.views == Counter(VIEWS[position].value for truth in told for position in truth["positions"])
+    said = Counter(item for truth in told for item in truth["labels"].items())
+    for label in found.labels:
+        assert [label.positive, label.negative, label.uncertain] == [said[label.finding, n] for n in (1, 0, -1)]
 
 
 def test_negbio_is_taken_where_chexpert_is_absent_or_by_name(raw: Path, world: Path) -> None:

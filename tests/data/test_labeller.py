@@ -88,6 +88,14 @@ def test_plain_text_spells_abbreviations_out() -> None:
     )
 
 
+def test_a_sentence_without_end_is_read_in_pieces() -> None:
+    assert label_report({"findings": "no effusion or edema and " * 4000}) == {
+        "No Finding": POSITIVE,
+        "Edema": NEGATIVE,
+        "Pleural Effusion": NEGATIVE,
+    }
+
+
 @given(st.lists(st.sampled_from(WORDS), max_size=25))
 def test_any_words_give_known_findings(words: list[str]) -> None:
     found = label_report({"findings": " ".join(words)})

@@ -59,6 +59,12 @@ class TestMasks:
     def test_masks_leave_readable_sentences(self, masked, expected):
         assert clean_text(masked) == expected
 
+    @pytest.mark.parametrize("words", ["is ___ ", "The XXXX are and ", "XXXX and ___ of the ", "dr. XXXX (XXXX "])
+    def test_a_text_of_nothing_but_masks_is_cleaned_in_time(self, words):
+        cleaned = clean_text(words * 4000)
+        assert "___" not in cleaned
+        assert "XXX" not in cleaned
+
     @given(st.text(alphabet="ab XX_.,;()1\n", max_size=60))
     def test_no_mask_and_no_double_space_stays(self, text):
         once = clean_text(text)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, lru_cache
+from textwrap import wrap
 
 from cxr_clip.data.findings import NO_FINDING
 from cxr_clip.data.labeller_phrases import EXCEPT, KINDS, NEGATIVE, UNCERTAIN, Phrases, plain, read_phrases
@@ -12,6 +13,7 @@ from cxr_clip.data.sentences import split_sentences
 from cxr_clip.study import Certainty, Study
 
 LABELLED_SECTIONS = ("findings", "impression", "addendum")
+_LONGEST_SENTENCE = 1000  # letters; what is longer is no sentence, and is read in pieces
 _SUPPORT_DEVICES = "Support Devices"
 _WEIGHT = {Certainty.NEGATIVE: 0, Certainty.UNCERTAIN: 1, Certainty.POSITIVE: 2}
 
@@ -23,7 +25,8 @@ def label_report(sections: Mapping[str, str]) -> dict[str, Certainty]:
     uncertain, and uncertain negative. "No Finding" is positive where nothing but support devices is positive or
     uncertain, negative where something is positive, and absent otherwise. A report without text has no findings.
     """
-    sentences = [s for name in LABELLED_SECTIONS for s in split_sentences(sections.get(name, ""))]
+    read = (s for name in LABELLED_SECTIONS for s in split_sentences(sections.get(name, "")))
+    sentences = [piece for sentence in read for piece in _pieces(sentence)]
     if not sentences:
         return {}
     findings = _strongest(mention for sentence in sentences for mention in label_sentence(sentence))
@@ -55,6 +58,10 @@ def label_sentence(sentence: str) -> tuple[tuple[str, Certainty], ...]:
     return tuple(
         _strongest((name, _certainty(span, e)) for name, span, e in effects if e is not Effect.IGNORED).items()
     )
+
+
+def _pieces(sentence: str) -> list[str]:
+    return [sentence] if len(sentence) <= _LONGEST_SENTENCE else wrap(sentence, _LONGEST_SENTENCE)
 
 
 @cache

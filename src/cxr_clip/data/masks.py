@@ -8,6 +8,7 @@ _MASK = re.compile(r"\[\*\*.*?\*\*\]|(?<![A-Za-z])[Xx]{3,}(?![A-Za-z])|_{2,}")
 # The line break before a list item, with the last letter of the item before it if that has no end mark.
 _BULLET = re.compile(r"([\w)])?\s*(?:^|\n)[ \t]*[-*\u2022][ \t]+")
 _GAP = "\x00"
+_LONGEST_SENTENCE = 1500  # letters; what is longer is no sentence, and mending takes time with the square of the length
 _HANGERS = (
     *("of", "on", "at", "from", "to", "dated", "in", "by", "with", "and", "or", "the", "a", "an", "since", "until"),
     *("per", "via", "for", "as", "than", "dr.", "over", "performed", "is", "was", "this"),
@@ -60,7 +61,8 @@ def clean_text(text: str) -> str:
     text = re.sub(r"(?<![A-Za-z])([Xx])-[Xx]{3,}", r"\1-ray", " ".join(text.split()))
     text = _MASK.sub(_GAP, text)
     if _GAP in text:
-        text = _close_gaps(text)
+        longest = max(map(len, re.split(r"[.!?]", text)))
+        text = _close_gaps(text) if longest <= _LONGEST_SENTENCE else text.replace(_GAP, " ")
     text = re.sub(r"([.!?])(?:\s+[.!?,;:]+(?=\s|$))+", r"\1", text)  # "disease. ." and emptied sentences
     text = re.sub(r"\s+([.,;:!?)])", r"\1", text)
     return " ".join(text.split())

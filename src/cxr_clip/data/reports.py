@@ -47,6 +47,7 @@ _OPENING = re.compile(
     r"(?:\([A-Z]+\)[ \t]*)?:?(?P<stamp>[^\n:]{0,60}\d{1,2}:\d{2}(?:[ \t]*[AP]\.?M\b\.?)?)?"
 )
 _LINE_BREAK = re.compile(r"(?i)<br\s*/?>")
+_BLANK_LINES = re.compile(r"\n{3,}")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _SAYS_NOTHING = re.compile(
     r"(?i)(?:none|n/?a|nil|ningun[oa]|(?:as|see) (?:above|below|findings|impression|report)|ver (?:arriba|informe))\W*"
@@ -95,7 +96,7 @@ def sections_from_labelled(pairs: Iterable[tuple[str | None, str | None]]) -> di
 def _lines(text: str) -> str:
     """The text with accents composed, and its lines without indentation and trailing space."""
     composed = _LINE_BREAK.sub("\n", unicodedata.normalize("NFC", text)).replace("\N{NO-BREAK SPACE}", " ")
-    return "\n".join(line.strip() for line in composed.splitlines())
+    return _BLANK_LINES.sub("\n\n", "\n".join(line.strip() for line in composed.splitlines()))
 
 
 def _report_and_beside(text: str) -> tuple[str, list[_Block]]:

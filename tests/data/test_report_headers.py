@@ -111,3 +111,28 @@ class TestHeaders:
     def test_a_spanish_header_that_names_the_views_holds_findings(self):
         text = "RX DE TÓRAX PA: Pulmones claros.\n\nCONCLUSIÓN: Normal."
         assert split_sections(text) == {"findings": "Pulmones claros.", "impression": "Normal."}
+
+    def test_a_plural_in_brackets_belongs_to_the_header(self):
+        text = "IMPRESSION: Edema.\n\nRECOMMENDATION(S): Follow-up.\nNOTIFICATION(S): By phone."
+        expected = {"impression": "Edema.", "recommendation": "Follow-up.", "notification": "By phone."}
+        assert split_sections(text) == expected
+
+    @pytest.mark.parametrize(
+        ("text", "findings"),
+        [
+            (
+                "SINGLE FRONTAL VIEW OF THE CHEST\n\nREASON FOR EXAM:  Assess line.\n\n"
+                "Comparison is made with prior study ___.\n\nCardiomegaly is\nstable.",
+                "Comparison is made with prior study. Cardiomegaly is stable.",
+            ),
+            (
+                "PORTABLE CHEST, ___\n\nREASON FOR EXAMINATION:  After surgery.\n\n"
+                "Portable AP radiograph was reviewed.\n\nSmall effusion.\n\nIMPRESSION:  Effusion.",
+                "Portable AP radiograph was reviewed. Small effusion.",
+            ),
+            ("CHEST, TWO VIEWS:  ___\n\nHISTORY:  Fever.\n\nFINDINGS:  Lungs are clear.", "Lungs are clear."),
+            ("FINDINGS:  PA and lateral views of the chest:  Clear.", "PA and lateral views of the chest: Clear."),
+        ],
+    )
+    def test_findings_of_reports_as_they_are_dictated(self, text, findings):
+        assert split_sections(f"                    FINAL REPORT\n {text}")["findings"] == findings

@@ -53,7 +53,7 @@ _TYPED_WRONGLY = ("findings", "impression", "conclusion", "hallazgos")
 _ENDINGS = {"findings": FINDINGS, "impression": IMPRESSION, "impressions": IMPRESSION, "hallazgos": FINDINGS}
 _KNOWN = "|".join(re.escape(s).replace(r"\ ", r"[ \t]+") for s in sorted(_SECTION_OF, key=len, reverse=True))
 _CAPITALS = "|".join(re.escape(s.upper()).replace(r"\ ", r"[ \t]+") for s in sorted(_SECTION_OF, key=len, reverse=True))
-_STAMP = r"(?:[ \t]*(?:\([A-Z]{2,4}\)|VERSION[ \t]*#?\d+|#?\d(?!\d)))?"
+_STAMP = r"(?:[ \t]*(?:\([A-Z]{1,4}\)|VERSION[ \t]*#?\d+|#?\d(?!\d)))?"
 _MARK = r"[#*]*[ \t]*"
 _VIEW_WORDS = re.compile(
     r"\b(?:CHEST|VIEWS?|RADIOGRAPHS?|FRONTAL|LATERAL|PORTABLE|UPRIGHT|SUPINE|AP|PA|"

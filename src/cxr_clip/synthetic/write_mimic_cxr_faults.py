@@ -74,7 +74,8 @@ def _spoiled(study: MimicStudy, out: Path, spoil: Callable[[bytes], bytes], reas
 
 
 def _cut_off(study: MimicStudy, out: Path) -> MimicStudy:
-    reason = "pixels" if _image(study, out).suffix == ".dcm" else "truncated"
+    # What a cut DICOM file lacks, pixels or the whole image, depends on its transfer syntax.
+    reason = "" if _image(study, out).suffix == ".dcm" else "truncated"
     return _spoiled(study, out, lambda data: data[: len(data) // 2], reason)
 
 

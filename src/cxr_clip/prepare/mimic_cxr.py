@@ -198,6 +198,13 @@ def _drafts(raw: _Raw, key: int, shared: Collection[int]) -> Iterator[Study | Re
     if refusal is not None:
         yield Rejection("study", study_folder(key), study, refusal)
         return
+    images = tuple(ImageFile(raw.found.path(raw.images, row), raw.images.view(row)) for row in there)
+    yield from _told(raw, key, images)
+
+
+def _told(raw: _Raw, key: int, images: tuple[ImageFile, ...]) -> Iterator[Study | Rejection]:
+    """The study with what its report and its labels say, and what is wrong with them."""
+    study = str(study_of(key))
     sections, fault = _sections(raw.reports, key)
     findings = None if raw.labels is None else raw.labels.of_study(key)
     if fault is not None:
@@ -214,7 +221,7 @@ def _drafts(raw: _Raw, key: int, shared: Collection[int]) -> Iterator[Study | Re
         patient=str(patient_of(key)),
         source=NAME,
         split=raw.splits.of_study(key)[0],
-        images=tuple(ImageFile(raw.found.path(raw.images, row), raw.images.view(row)) for row in there),
+        images=images,
         sections=sections,
         findings=findings or {},
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from cxr_clip.data.labeller import with_labels
 from cxr_clip.data.reports import REPORT_SECTIONS, split_sections
 from cxr_clip.errors import ReportError, SourceError
 from cxr_clip.prepare.mimic_cxr_layout import FoundImages, Layout, find_images, find_layout, study_folder
@@ -106,8 +105,7 @@ def read_mimic_cxr(
     The tables are those given, else `mimic-cxr-<release>-{metadata,split,chexpert,negbio}.csv.gz` in the raw folder or
     below it, of the newest release; of the two kinds of labels chexpert is taken where both are there. `reports` is
     mimic-cxr-reports.zip, which is read as it is, or a folder with its texts; without it they are looked for in the
-    raw folder. Without labels the findings are those that the rules of data/labeller.py read in the reports; without
-    reports studies have no sections.
+    raw folder. Without labels studies have no findings, without reports no sections.
 
     Raises SourceError if the metadata or the split is missing, a table contradicts itself or names nothing of what is
     there, or no listed image is there.
@@ -177,8 +175,6 @@ def _remarks(raw: _Raw, layout: Layout) -> dict[str, int]:
         remarks[f"studies labelled in {labels.file.name} (published: {PUBLISHED_LABELLED:,})"] = len(labels.keys)
         unused = [layout.tables[kind] for kind in ("chexpert", "negbio") if kind in layout.tables]
         remarks |= {f"tables of labels not used: {file.name}": 1 for file in unused if file != labels.file}
-    elif raw.reports is not None:
-        remarks["studies with images, whose findings are read from their reports by rule"] = len(raw.present())
     where = "no reports were found" if raw.reports is None else f"reports from {raw.reports.place}"
     remarks[f"studies with images; {where}"] = len(raw.present())
     return {text: count for text, count in remarks.items() if count}
@@ -216,7 +212,7 @@ def _told(raw: _Raw, key: int, images: tuple[ImageFile, ...]) -> Iterator[Study 
     if not findings and not _is_usable(sections):
         yield Rejection("study", study_folder(key), study, "neither a report nor labels say anything of it")
         return
-    draft = Study(
+    yield Study(
         id=study,
         patient=str(patient_of(key)),
         source=NAME,
@@ -225,7 +221,6 @@ def _told(raw: _Raw, key: int, images: tuple[ImageFile, ...]) -> Iterator[Study 
         sections=sections,
         findings=findings or {},
     )
-    yield draft if raw.labels is not None else with_labels(draft)
 
 
 def _refusal(raw: _Raw, key: int, shared: Collection[int]) -> str | None:

@@ -32,8 +32,8 @@ class Advance(Protocol):
 class Sizes:
     """How many made-up studies of each source, and how many processes make and prepare them."""
 
-    openi: int = 2000
-    chestxray14: int = 1500
+    openi: int = 5000
+    chestxray14: int = 4000
     processes: int = 1
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cxr_clip.data.images import decode_image
 from cxr_clip.errors import MissingPackageError
 from cxr_clip.prepare import decode
 from cxr_clip.prepare.decode import Decoder, decode_study
-from cxr_clip.study import Box, ImageFile, Split, Study
+from cxr_clip.study import Box, ImageFile, Mask, Split, Study
 from support_dicom import dicom
 
 
@@ -45,6 +46,12 @@ def test_a_broken_image_leaves_the_study_and_its_boxes_follow(raw: Path) -> None
     (rejection,) = decoded.rejections
     assert (rejection.kind, rejection.path, rejection.study) == ("image", "broken.png", "S1")
     assert "damaged" in rejection.reason
+
+
+def test_masks_follow_their_image_too(raw: Path) -> None:
+    masks = tuple(Mask("Pneumothorax", image, 20, 25, (0, 500)) for image in (0, 2))
+    decoded = decode_study(raw, replace(study(1, "broken.png", "0.png", "1.png"), masks=masks), 16)
+    assert decoded.study.masks == (Mask("Pneumothorax", 1, 20, 25, (0, 500)),)
 
 
 def test_a_study_whose_images_are_all_broken_is_recorded(raw: Path) -> None:

@@ -5,10 +5,11 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -67,22 +68,36 @@ def _read(path: Path) -> bytes:
 
 
 def _with_images(study: Study, kept: list[int], pictures: list[StoredPicture]) -> Study:
-    """The study with the kept images alone; boxes follow their image."""
+    """The study with the kept images alone; boxes and masks follow their image."""
     images = tuple(
         replace(study.images[number], height=picture.height, width=picture.width)
         for number, picture in zip(kept, pictures, strict=True)
     )
     boxes = tuple(replace(box, image=kept.index(box.image)) for box in study.boxes if box.image in kept)
-    return replace(study, images=images, boxes=boxes)
+    masks = tuple(replace(mask, image=kept.index(mask.image)) for mask in study.masks if mask.image in kept)
+    return replace(study, images=images, boxes=boxes, masks=masks)
+
+
+def _adapt_and_decode(
+    raw: Path, study: Study, *, short_side: int, windowing: Windowing, adapt: Callable[[Study], Study] | None
+) -> Decoded:
+    return decode_study(raw, study if adapt is None else adapt(study), short_side, windowing)
 
 
 class Decoder:
     """Decodes studies in a pool of processes; a bounded number is under way, so that memory stays flat."""
 
-    def __init__(self, raw: Path, *, short_side: int, processes: int, windowing: Windowing = Windowing.FILE) -> None:
-        self._raw = raw
-        self._short_side = short_side
-        self._windowing = windowing
+    def __init__(
+        self,
+        raw: Path,
+        *,
+        short_side: int,
+        processes: int,
+        windowing: Windowing = Windowing.FILE,
+        adapt: Callable[[Study], Study] | None = None,
+    ) -> None:
+        """`adapt` is what else is to be done to each study, in the same process; it must be importable by name."""
+        self._work = partial(_adapt_and_decode, raw, short_side=short_side, windowing=windowing, adapt=adapt)
         self._processes = processes
         self._pool: ProcessPoolExecutor | None = None
 
@@ -95,7 +110,7 @@ class Decoder:
     def decode(self, studies: Iterable[Study]) -> Iterator[Decoded]:
         """Yield each study decoded, in the order given. Raises SourceError if no process can be started."""
         if self._processes == 1:
-            yield from (decode_study(self._raw, study, self._short_side, self._windowing) for study in studies)
+            yield from map(self._work, studies)
             return
         waiting: deque[tuple[Study, Future[Decoded]]] = deque()
         for study in studies:
@@ -120,7 +135,7 @@ class Decoder:
         """Hand a study to the pool, to a new one if a process of the present one died."""
         pool = self._pool or self._start()
         try:
-            return pool.submit(decode_study, self._raw, study, self._short_side, self._windowing)
+            return pool.submit(self._work, study)
         except BrokenProcessPool:
             broken: Future[Decoded] = Future()
             broken.set_exception(BrokenProcessPool())
@@ -134,7 +149,9 @@ class Decoder:
             self._stop()
             reason = "the decoder process died on one of its images"
             paths = ", ".join(image.path for image in study.images)
-            return Decoded(replace(study, images=(), boxes=()), (), (Rejection("study", paths, study.id, reason),))
+            return Decoded(
+                replace(study, images=(), boxes=(), masks=()), (), (Rejection("study", paths, study.id, reason),)
+            )
 
     def _start(self) -> ProcessPoolExecutor:
         # Spawned, because the caller may draw a progress bar in a thread, and threads do not survive a fork.

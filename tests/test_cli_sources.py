@@ -11,6 +11,8 @@ import pytest
 
 from cxr_clip import cli
 from cxr_clip.commands.sources import SOURCES
+from cxr_clip.data.labeller import label_report
+from cxr_clip.data.manifest import read_manifest
 
 Command = Callable[..., int]
 STUDIES = 12
@@ -38,6 +40,16 @@ def figures(folder: Path) -> dict:
     return json.loads((folder / "inspect.json").read_text())
 
 
+def lines(file: Path) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def is_of(row: dict, fault: dict) -> bool:
+    """Whether a rejection is that of a planted fault, whose study need not be said."""
+    same = row["kind"] == fault["kind"] and fault["study"] in (None, row["study"])
+    return same and fault["reason"] in row["reason"]
+
+
 @pytest.mark.parametrize("source", MADE_UP)
 def test_a_miniature_is_prepared_and_sound(command: Command, tmp_path: Path, source: str) -> None:
     assert command("synthesize", source, "raw", "--studies", STUDIES, "--image-size", 64, *SMALL) == 0
@@ -56,7 +68,15 @@ def test_mistakes_of_downloads_are_named_and_the_rest_is_sound(command: Command,
     arguments = ("--studies", STUDIES, "--image-size", 64, "--faults", *SMALL)
     assert command("synthesize", source, "raw", *arguments) == 0
     assert command("prepare", source, "raw", "out", "--short-side", 64, *SMALL) == 0
-    assert (tmp_path / "out" / "rejected.jsonl").read_text().count("\n") > 2
+    faults, rejected = (lines(tmp_path / name) for name in ("raw/faults.jsonl", "out/rejected.jsonl"))
+    absent = tmp_path / "out" / "absent.txt"
+    assert len(faults) > 2
+    for fault in faults:
+        if fault["kind"] == "absent":
+            # The table of CheXpert Plus lists .jpg, its images are .png.
+            assert str(Path(fault["path"]).with_suffix("")) in absent.read_text()
+        else:
+            assert any(is_of(row, fault) for row in rejected), fault
     assert command("inspect", "out", "--samples", 1, "--strict", "--quiet") == 0
     assert sum(figures(tmp_path / "out")["preparation"]["reasons"].values()) > 2
 
@@ -93,3 +113,38 @@ def test_a_table_of_ones_own_is_prepared(command: Command, tmp_path: Path) -> No
     assert command("inspect", "out", "--strict", "--quiet") == 0
     groups = figures(tmp_path / "out")["counts"]["groups"]
     assert [(group["split"], group["studies"]) for group in groups] == [(None, 4), ("test", 4)]
+
+
+@pytest.mark.parametrize("edition", ["jpg-2.1.0", "dicom-2.0.0", "dicom-2.1.0"])
+def test_every_edition_of_mimic_cxr_gives_the_same_studies(command: Command, tmp_path: Path, edition: str) -> None:
+    for name in ("jpg-2.0.0", edition):
+        arguments = ("--studies", 6, "--image-size", 64, "--edition", name, *SMALL)
+        assert command("synthesize", "mimic_cxr", f"raw-{name}", *arguments) == 0
+        assert command("prepare", "mimic_cxr", f"raw-{name}", name, "--short-side", 64, *SMALL) == 0
+    one, other = (read_manifest(tmp_path / name) for name in ("jpg-2.0.0", edition))
+    for left, right in zip(one, other, strict=True):
+        assert (left.id, left.split, len(left.images)) == (right.id, right.split, len(right.images))
+        assert (left.sections, left.findings) == (right.sections, right.findings)
+
+
+def test_reports_without_labels_are_labelled_on_request(command: Command, tmp_path: Path) -> None:
+    assert command("synthesize", "chexpert_plus", "raw", "--studies", 8, "--image-size", 64, *SMALL) == 0
+    assert command("prepare", "chexpert_plus", "raw", "plain", *SMALL) == 0
+    assert command("prepare", "chexpert_plus", "raw", "labelled", "--label-reports", "--processes", 2, "--quiet") == 0
+    plain, labelled = (list(read_manifest(tmp_path / name)) for name in ("plain", "labelled"))
+    assert not any(study.findings for study in plain)
+    assert [study.findings for study in labelled] == [label_report(study.sections) for study in plain]
+    assert all(study.findings for study in labelled)
+
+
+def test_given_labels_stay_where_reports_are_labelled(command: Command, tmp_path: Path) -> None:
+    assert command("synthesize", "mimic_cxr", "raw", "--studies", 6, "--image-size", 64, *SMALL) == 0
+    for name, more in (("plain", ()), ("labelled", ("--label-reports",))):
+        assert command("prepare", "mimic_cxr", "raw", name, *more, *SMALL) == 0
+    plain, labelled = (list(read_manifest(tmp_path / name)) for name in ("plain", "labelled"))
+    assert any(study.findings for study in plain)
+    assert [study.findings for study in labelled if study.findings] == [
+        study.findings or label_report(study.sections)
+        for study in plain
+        if study.findings or label_report(study.sections)
+    ]

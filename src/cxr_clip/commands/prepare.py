@@ -33,6 +33,13 @@ _WINDOWING = Annotated[
         "0.5 % at both ends."
     ),
 ]
+_LABEL_REPORTS = Annotated[
+    bool,
+    typer.Option(
+        "--label-reports",
+        help="Where a study has a report and no labels, take those that its words state, deny or doubt, by rule.",
+    ),
+]
 _SHAPE = {"short_side": (_SHORT_SIDE, 512)}
 _WORK = {"shard": (_SHARD, None), "processes": (Processes, None), "quiet": (Quiet, False)}
 
@@ -49,6 +56,7 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
         processes: int | None,
         quiet: bool,
         windowing: Windowing = Windowing.FILE,
+        label_reports: bool = False,
         **own: object,
     ) -> None:
         from cxr_clip.prepare.records import PrepareOptions
@@ -56,10 +64,14 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
 
         share = None if shard is None else parse_share(shard)
         options = PrepareOptions(
-            short_side=short_side, processes=processes_or_cores(processes), share=share, windowing=windowing
+            short_side=short_side,
+            processes=processes_or_cores(processes),
+            share=share,
+            windowing=windowing,
+            label_reports=label_reports,
         )
         with bar("Preparing studies", quiet) as advance:
-            summary = resolve_name(entry.prepare)(raw, out, options, **own, progress=advance)
+            summary = resolve_name(entry.prepare)(raw, out, options, **converted(entry.options, own), progress=advance)
         show_prepared(summary, out)
         if share is not None:
             say(f"This is share {share}. When all are made: cxr-clip merge MANIFEST_FOLDER SHARE_FOLDER...")
@@ -74,14 +86,23 @@ def _parameters(entry: SourceEntry) -> Iterator[Parameter]:
     yield from common_parameters(_SHAPE)
     if entry.dicom:
         yield from common_parameters({"windowing": (_WINDOWING, Windowing.FILE)})
+    if entry.reports:
+        yield from common_parameters({"label_reports": (_LABEL_REPORTS, False)})
     yield from common_parameters(_WORK)
 
 
 def own_parameters(options: tuple[SourceOption, ...]) -> Iterator[Parameter]:
     """The parameters of a source's own options."""
     for option in options:
-        default = typer.Option(option.default, help=option.help)
+        names = [f"--{option.name}"] if option.kind is bool else []
+        default = typer.Option(option.default, *names, help=option.help)
         yield Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=option.kind)
+
+
+def converted(options: tuple[SourceOption, ...], typed: Mapping[str, object]) -> dict[str, object]:
+    """The arguments of a source's own options, made of what was typed."""
+    convert = {option.name: option.convert for option in options if option.convert is not None}
+    return {name: resolve_name(convert[name])(value) if name in convert else value for name, value in typed.items()}
 
 
 def common_parameters(common: Mapping[str, tuple[object, object]]) -> Iterator[Parameter]:

@@ -2,26 +2,31 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cxr_clip.study import Split
 
 
 @dataclass(frozen=True)
 class SourceOption:
-    """An option of one source's own: the name of the keyword argument, its help, its type, its default."""
+    """An option of one source's own: the name of the keyword argument, its help, its type, its default.
+
+    `convert` is where the function is that makes the argument of what was typed; None: it is taken as it is.
+    """
 
     name: str
     help: str
     kind: object = Path | None
     default: object = None
+    convert: str | None = None
 
 
 @dataclass(frozen=True)
 class SourceEntry:
     """A data set: a line of help, and where its functions are ("module:function"; imported when they are used).
 
-    `options` are those of `prepare`; `dicom` tells that images may be DICOM files. `synthesize` writes a miniature,
-    with the options `made_up`; None where there is no download to imitate.
+    `options` are those of `prepare`; `dicom` tells that images may be DICOM files, `reports` that there may be reports.
+    `synthesize` writes a miniature, with the options `made_up`; None where there is no download to imitate.
     """
 
     help: str
@@ -29,10 +34,11 @@ class SourceEntry:
     synthesize: str | None
     options: tuple[SourceOption, ...] = ()
     dicom: bool = False
+    reports: bool = False
     made_up: tuple[SourceOption, ...] = ()
 
 
-_FAULTS = SourceOption("faults", "Plant the mistakes that downloads have; truth.jsonl names them.", bool, default=False)
+_FAULTS = SourceOption("faults", "Plant mistakes that downloads have; faults.jsonl names them.", bool, default=False)
 _EXCLUDE = SourceOption(
     "exclude",
     "A test set whose patients leave the training set: its CSV (chexpert_5x200.csv) or its prepared folder; default: "
@@ -67,11 +73,37 @@ SOURCES: dict[str, SourceEntry] = {
             ),
         ),
         dicom=True,
+        reports=True,
     ),
     "chestxray14": SourceEntry(
         help="NIH ChestX-ray14: images with 14 labels; a partial download is fine.",
         prepare="cxr_clip.prepare.chestxray14:prepare_chestxray14",
         synthesize="cxr_clip.synthetic:synthesize_chestxray14",
+    ),
+    "mimic_cxr": SourceEntry(
+        help="MIMIC-CXR: JPG or DICOM images with their reports and 14 labels.",
+        prepare="cxr_clip.prepare.mimic_cxr:prepare_mimic_cxr",
+        synthesize="cxr_clip.synthetic:synthesize_mimic_cxr",
+        options=(
+            SourceOption("reports", "mimic-cxr-reports.zip or a folder of texts; default: what is in RAW, if any is."),
+            SourceOption(
+                "labels", "The table of labels; default: that of CheXpert in RAW, else that of NegBio, else no labels."
+            ),
+            SourceOption("metadata", "The table of images; default: mimic-cxr-2.0.0-metadata.csv.gz in RAW."),
+            SourceOption("split", "The table of splits; default: mimic-cxr-2.0.0-split.csv.gz in RAW."),
+        ),
+        dicom=True,
+        reports=True,
+        made_up=(
+            SourceOption(
+                "edition",
+                "Which distribution is imitated.",
+                Literal["jpg-2.0.0", "jpg-2.1.0", "dicom-2.0.0", "dicom-2.1.0"],
+                "jpg-2.0.0",
+                convert="cxr_clip.synthetic.write_mimic_cxr:MimicEdition",
+            ),
+            _FAULTS,
+        ),
     ),
     "chexpert": SourceEntry(
         help="CheXpert v1.0 or -small: images with 14 labels.",
@@ -106,6 +138,7 @@ SOURCES: dict[str, SourceEntry] = {
             _VALIDATION,
         ),
         dicom=True,
+        reports=True,
         made_up=(_FAULTS,),
     ),
     "vindr_cxr": SourceEntry(
@@ -147,5 +180,6 @@ SOURCES: dict[str, SourceEntry] = {
             ),
         ),
         dicom=True,
+        reports=True,
     ),
 }

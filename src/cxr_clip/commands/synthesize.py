@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cxr_clip.commands.arguments import Processes, Quiet, processes_or_cores
-from cxr_clip.commands.prepare import common_parameters, own_parameters, with_signature
+from cxr_clip.commands.prepare import common_parameters, converted, own_parameters, with_signature
 from cxr_clip.commands.sources import SOURCES, SourceEntry
 from cxr_clip.terminal import bar, say
 
@@ -29,7 +29,7 @@ def synthesize_command(name: str, entry: SourceEntry, synthesize: str) -> Callab
     """The command of one source."""
 
     def command(
-        out: Path, *, studies: int, seed: int, image_size: int, processes: int | None, quiet: bool, **own: bool
+        out: Path, *, studies: int, seed: int, image_size: int, processes: int | None, quiet: bool, **own: object
     ) -> None:
         with bar("Making studies", quiet) as advance:
             resolve_name(synthesize)(
@@ -39,7 +39,7 @@ def synthesize_command(name: str, entry: SourceEntry, synthesize: str) -> Callab
                 processes=processes_or_cores(processes),
                 image_size=image_size,
                 progress=lambda done: advance(done, studies),
-                **own,
+                **converted(entry.made_up, own),
             )
         say(f"{studies} made-up studies in {out}\nnext: cxr-clip prepare {name} {out} MANIFEST_FOLDER")
 

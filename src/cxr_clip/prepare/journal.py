@@ -81,7 +81,7 @@ def identity(source: str, options: PrepareOptions) -> Identity:
     kept = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "processes"}
     run: Identity = {"source": source}
     for name, value in kept.items():
-        run[name] = value if value is None or type(value) in (str, int) else str(value)
+        run[name] = value if value is None or type(value) in (str, int, bool) else str(value)
     return run
 
 

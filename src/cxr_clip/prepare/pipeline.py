@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from cxr_clip.data.labeller import with_labels
 from cxr_clip.data.manifest import FILE_NAME, ManifestWriter
 from cxr_clip.data.store import ShardWriter, member_name
 from cxr_clip.errors import SourceError
@@ -77,7 +78,11 @@ def _make_parts(
     journal = Journal(out)
     parts: list[Part] = []
     decoder = Decoder(
-        source.raw, short_side=options.short_side, processes=options.processes, windowing=options.windowing
+        source.raw,
+        short_side=options.short_side,
+        processes=options.processes,
+        windowing=options.windowing,
+        adapt=with_labels if options.label_reports else None,
     )
     with decoder:
         for number, chunk in chunks:

@@ -40,6 +40,7 @@ class PrepareOptions:
     (1: no process is started). `limit` takes the first so many studies only. A shard holds `studies_per_shard`
     studies, and is the unit in which a stopped run continues, and in which machines share the work: with a `share`
     only its shards are made, to be merged with those of the others (prepare/merge.py). `windowing` is for DICOM.
+    With `label_reports` a study without labels gets those that its report speaks of (data/labeller.py).
     """
 
     short_side: int = 512
@@ -48,6 +49,7 @@ class PrepareOptions:
     studies_per_shard: int = 1000
     share: Share | None = None
     windowing: Windowing = Windowing.FILE
+    label_reports: bool = False
 
     def __post_init__(self) -> None:
         for name in ("short_side", "processes", "limit", "studies_per_shard"):

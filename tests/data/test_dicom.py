@@ -84,6 +84,7 @@ def test_a_dicom_is_shrunk_and_stored_like_other_images() -> None:
         (dicom(RescaleSlope="7777", RescaleIntercept="0").replace(b"7777", b"x,yz"), "display values"),
         (dicom(WindowWidth="7777", WindowCenter="5").replace(b"7777", b"wide"), "display values"),
         (dicom(Rows=0), "has no image"),
+        (dicom(PixelData=b""), "has no image"),
         (dicom(NumberOfFrames="7777").replace(b"7777", b"x,yz"), "header is damaged"),
         (dicom()[:200], "has no image|damaged"),
         (bytes(128) + b"DICM" + b"\xff" * 300, "has no image|damaged"),

@@ -30,6 +30,7 @@ from pydicom.uid import (
 from pydicom.uid import JPEG2000Lossless as J2KLossless
 
 from cxr_clip.data.dicom import decode_dicom
+from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.errors import ImageError
 from support_dicom import RAMP, STRETCHED, compressed, dataset_of, dicom, without_meta, written
 
@@ -99,6 +100,13 @@ def test_baseline_jpeg_of_8_bits() -> None:
     assert done
     shown = decode_dicom(compressed(frame.tobytes(), JPEGBaseline8Bit, LUMA, bits=8))
     np.testing.assert_allclose(shown, LUMA, atol=4)
+
+
+def test_compressed_pixels_of_8_bits_whose_header_speaks_of_12() -> None:
+    frame = imagecodecs.jpegls_encode(LUMA)
+    shown = decode_dicom(compressed(frame, JPEGLSLossless, RAMP), windowing=Windowing.MIN_MAX)
+    low, high = int(LUMA.min()), int(LUMA.max())
+    np.testing.assert_allclose(shown, (LUMA - float(low)) / (high - low) * 255, atol=0.51)
 
 
 def test_signed_pixels_compressed_without_a_sign_of_their_own() -> None:
@@ -245,7 +253,7 @@ def deflated(body: bytes) -> bytes:
         (dicom(photometric="CMYK"), "photometric interpretation"),
         (dicom(COLOURS, bits=8, photometric="MONOCHROME2"), "photometric interpretation"),
         (deflated(bytes(300_000_000)), "larger than any picture"),
-        (deflated(b"")[:-1] + b"\xff\xff", "deflated DICOM data are damaged|no image|damaged"),
+        (deflated(b"")[:-2] + b"\xff\xff\xff", "header is damaged"),
     ],
 )
 def test_what_is_no_single_picture_of_a_known_kind_gets_a_plain_reason(data: bytes, reason: str) -> None:

@@ -1,5 +1,6 @@
 """Any image file becomes 8-bit grey, or a plain reason why not."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -111,6 +112,20 @@ def test_all_else_is_stored_as_grey_jpeg_of_high_quality(mode: str, kind: str, s
     assert min(stored.height, stored.width) == min(60, short_side)
     decoded = decode_image(stored.data)
     assert np.abs(decoded.astype(int) - decode_image(data, short_side=short_side)).mean() < 1.5
+
+
+def test_a_picture_too_long_to_be_stored_is_refused() -> None:
+    with pytest.raises(ImageError, match="70,000 x 1 pixels, longer than a JPEG can be"):
+        for_store(saved(Image.new("L", (70_000, 1))), short_side=64)
+
+
+def test_tags_that_stray_from_the_format_raise_no_warning() -> None:
+    data = saved(Image.fromarray(ramp()), "TIFF")
+    directory = struct.unpack_from("<I", data, 4)[0]
+    spoiled = bytearray(data)
+    spoiled[directory : directory + 2] = b"\xff\x00"
+    with contextlib.suppress(ImageError):
+        decode_image(bytes(spoiled))
 
 
 def png_header(width: int, height: int) -> bytes:

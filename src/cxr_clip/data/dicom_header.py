@@ -39,7 +39,7 @@ _LARGEST = 1e12
 # What pydicom raises on damaged files.
 _DAMAGE = (
     AttributeError, KeyError, ValueError, TypeError, NotImplementedError, RuntimeError, OSError, EOFError, IndexError,
-    OverflowError, MemoryError, struct.error,
+    OverflowError, MemoryError, struct.error, zlib.error,
 )  # fmt: skip
 
 
@@ -49,16 +49,18 @@ def read_header(data: bytes, *, max_pixels: int) -> tuple[Frame, Display]:
     Raises ImageError with the reason where there is no single picture of at most `max_pixels`, and
     MissingPackageError where pydicom is not installed.
     """
+    errors = _pydicom().errors
+    damage = (*_DAMAGE, errors.InvalidDicomError, errors.BytesLengthException)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of every value that strays from the standard
-        dataset, syntax = _parse(data, max_pixels)
         try:
+            dataset, syntax = _parse(_inflated(data, max_pixels))
             frame = _frame(dataset, syntax, max_pixels)
-        except _DAMAGE as error:
+        except damage as error:
             raise ImageError("the DICOM header is damaged") from error
         try:
             return frame, _display(dataset, frame)
-        except _DAMAGE as error:
+        except damage as error:
             raise ImageError("the DICOM display values (rescale, LUT or window) are damaged") from error
 
 
@@ -70,38 +72,42 @@ def _pydicom() -> ModuleType:
     return pydicom  # type: ignore[no-any-return]
 
 
-def _parse(data: bytes, max_pixels: int) -> tuple[Any, str]:
+def _parse(data: bytes) -> tuple[Any, str]:
     """Parse the data set; without file meta the transfer syntax is the one that parsing found."""
-    pydicom = _pydicom()
-    data = _inflated(data, max_pixels)
-    try:
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_TAGS)
-        syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
-        if not syntax:
-            implicit, little = dataset.original_encoding
-            syntax = (_IMPLICIT if implicit else _EXPLICIT) if little else _BIG_ENDIAN
-    except (*_DAMAGE, pydicom.errors.InvalidDicomError) as error:
-        raise ImageError("the DICOM header is damaged") from error
+    dataset = _pydicom().dcmread(io.BytesIO(data), force=True, specific_tags=_TAGS)
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or "")
+    if not syntax:
+        implicit, little = dataset.original_encoding
+        syntax = (_IMPLICIT if implicit else _EXPLICIT) if little else _BIG_ENDIAN
     return dataset, syntax
 
 
 def _inflated(data: bytes, max_pixels: int) -> bytes:
     """Undo deflation, which hides the header too, up to the size that a picture can have."""
-    meta_end = 144 + int.from_bytes(data[140:144], "little")
-    if data[128:132] != b"DICM" or data[132:136] != b"\x02\x00\x00\x00" or meta_end > len(data):
+    if _DEFLATED.encode() not in data:
         return data
-    meta = data[:meta_end]
-    if _DEFLATED.encode() not in meta:
+    meta, syntax = _meta(data)
+    if syntax not in (_DEFLATED, ""):
         return data
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        body = inflater.decompress(data[meta_end:], 2 * max_pixels + _HEADER_BYTES)
-    except zlib.error as error:
-        raise ImageError("the deflated DICOM data are damaged") from error
+    body = inflater.decompress(data[len(meta) :], 2 * max_pixels + _HEADER_BYTES)
     if inflater.unconsumed_tail:
         raise ImageError("the deflated DICOM data are larger than any picture")
     # A UID may be filled up with zero bytes.
     return meta.replace(_DEFLATED.encode(), _EXPLICIT.encode().ljust(len(_DEFLATED), b"\0")) + body
+
+
+def _meta(data: bytes) -> tuple[bytes, str]:
+    """The bytes up to the end of the meta information (explicit, little endian), and the transfer syntax it names."""
+    place, syntax = 132 if data[128:132] == b"DICM" else 0, ""
+    while data[place : place + 2] == b"\x02\x00":
+        is_long = data[place + 4 : place + 6] in (b"OB", b"OW", b"SQ", b"UN", b"UT")
+        start = place + (12 if is_long else 8)
+        end = start + int.from_bytes(data[start - (4 if is_long else 2) : start], "little")
+        if data[place + 2 : place + 4] == b"\x10\x00":
+            syntax = data[start:end].rstrip(b"\0 ").decode("ascii", "replace")
+        place = end
+    return data[:place], syntax
 
 
 def _frame(dataset: Any, syntax: str, max_pixels: int) -> Frame:
@@ -109,7 +115,7 @@ def _frame(dataset: Any, syntax: str, max_pixels: int) -> Frame:
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise ImageError("the DICOM pixels are fractions, which is not supported")
     height, width = _number(dataset, "Rows", 0), _number(dataset, "Columns", 0)
-    if "PixelData" not in dataset or height < 1 or width < 1:
+    if not dataset.get("PixelData") or height < 1 or width < 1:
         raise ImageError("the DICOM file has no image")
     if height * width > max_pixels:
         raise ImageError(f"the header promises more than {max_pixels:,} pixels")

@@ -94,7 +94,7 @@ def _luma_of(colours: UInt8[np.ndarray, "height width 3"], frame: Frame) -> UInt
 
 
 def _masked(codes: Codes, bits: int) -> Codes:
-    return codes if bits == codes.dtype.itemsize * 8 else codes & codes.dtype.type((1 << bits) - 1)
+    return codes if bits >= codes.dtype.itemsize * 8 else codes & codes.dtype.type((1 << bits) - 1)
 
 
 def _samples(frame: Frame) -> UInt[np.ndarray, " samples"]:

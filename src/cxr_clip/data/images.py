@@ -4,6 +4,8 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +23,8 @@ Picture = UInt8[np.ndarray, "height width"]
 # The largest radiographs have about 20 million pixels; a header that promises more than this is refused unread.
 MAX_PIXELS = 80_000_000
 JPEG_QUALITY = 95
+# The longest side that JPEG encoders write.
+_LONGEST_SIDE = 65_500
 
 # What Pillow raises on damaged files: PNG SyntaxError and zlib.error, TIFF struct.error, most others OSError.
 _DAMAGE = (
@@ -65,6 +69,8 @@ def for_store(data: bytes, *, short_side: int, windowing: Windowing = Windowing.
     height, width = picture.shape
     if not looks_like_dicom(data) and _is_small_grey_jpeg(data, short_side):
         return StoredPicture(data=data, height=height, width=width, suffix="jpg")
+    if max(height, width) > _LONGEST_SIDE:
+        raise ImageError(f"the picture is {width:,} x {height:,} pixels, longer than a JPEG can be")
     done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     assert done, "OpenCV encodes any 8-bit grey picture"
     return StoredPicture(data=encoded.tobytes(), height=height, width=width, suffix="jpg")
@@ -85,8 +91,7 @@ def _open(data: bytes) -> Image.Image:
     if not data:
         raise ImageError("the file is empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _silence():
             image = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
         raise ImageError(f"the header promises more than {MAX_PIXELS:,} pixels") from error
@@ -97,6 +102,14 @@ def _open(data: bytes) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(f"the header promises more than {MAX_PIXELS:,} pixels")
     return image
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Pillow warns of every tag that strays from its format; what matters comes as an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _kind(data: bytes) -> str:
@@ -126,8 +139,9 @@ def _grey(image: Image.Image, short_side: int | None) -> Picture:
         # Decodes at 1/2, 1/4 or 1/8 scale, never below the size that is asked for.
         image.draft(image.mode, _least_size(image, short_side))
     try:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
+        with _silence():
+            image.load()
+            upright = ImageOps.exif_transpose(image)
     except _DAMAGE as error:
         raise ImageError(f"the {kind} data are truncated or damaged") from error
     if upright.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
@@ -154,7 +168,7 @@ def _eight_bits(deep: NDArray[np.generic]) -> Picture:
 
 
 def _is_small_grey_jpeg(data: bytes, short_side: int) -> bool:
-    with _open(data) as image:
+    with _open(data) as image, _silence():
         small = image.format == "JPEG" and image.mode == "L" and min(image.size) <= short_side
         # Last, because asking for EXIF data decodes a PNG; 0x0112 is the orientation, 1 upright.
         return small and image.getexif().get(0x0112, 1) == 1

@@ -77,7 +77,7 @@ def test_the_notation_that_is_read(text: str, expected: list) -> None:
         "['" + "\\" * 99_999,
         "[" + " " * 100_000,
         "['a" + "\n" + "b']",
-        "__import__('os').system('touch /tmp/owned')",
+        "__import__('os').system('touch owned')",
         "[__import__('os').system('id')]",
         "[open('/etc/passwd').read()]",
         "[f'{1+1}']",

@@ -1,37 +1,27 @@
 """Faults for miniatures of the CheXpert family: extra patients, each with one thing wrong, and what becomes of it."""
 
-import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cxr_clip.synthetic.chexpert_studies import FIRST_HELD_OUT, LABELS, StudyTruth
 from cxr_clip.synthetic.files import write_whole
+from cxr_clip.synthetic.planted_faults import PlantedFault
 
 _FIRST_PATIENT = 90001
 _ABSURD = 60000
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Something planted: what must be left out because of it, in the words of rejected.jsonl, and a part of why.
+class Planted:
+    """Rows to add to the table of the training part, what is wrong with them, and the studies among them that stay.
 
-    The kind is that of rejected.jsonl, or "absent" for an image that absent.txt must name.
+    A fault of kind "absent" is an image that absent.txt must name.
     """
 
-    kind: str
-    path: str
-    study: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Planted:
-    """Rows to add to the table of the training part, what is wrong with them, and the studies among them that stay."""
-
     rows: tuple[StudyTruth, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[PlantedFault, ...]
     kept: tuple[StudyTruth, ...]
 
 
@@ -107,7 +97,7 @@ def _listed(rows: Mapping[str, StudyTruth]) -> tuple[StudyTruth, ...]:
     return (*(rows[name] for name in _FILES), rows["twice"], rows["twice"])
 
 
-def _image_faults(rows: Mapping[str, StudyTruth], *, by_image: bool = False) -> tuple[Fault, ...]:
+def _image_faults(rows: Mapping[str, StudyTruth], *, by_image: bool = False) -> tuple[PlantedFault, ...]:
     reasons = {"cut off": "truncated", "empty": "empty", "absurd size": "pixels", "twice": "twice"}
     faults = (_fault("image", rows[name], reason, by_image=by_image) for name, reason in reasons.items())
     return (*faults, _fault("absent", rows["absent"], "not in the raw folder", by_image=by_image))
@@ -122,15 +112,10 @@ def _absurd(data: bytes) -> bytes:
     return data[:place] + 2 * _ABSURD.to_bytes(2, "big") + data[place + 4 :]
 
 
-def write_faults(out: Path, faults: Sequence[Fault]) -> None:
-    """faults.jsonl, beside truth.jsonl."""
-    write_whole(out / "faults.jsonl", "".join(json.dumps(asdict(fault)) + "\n" for fault in faults).encode())
-
-
-def _fault(kind: str, row: StudyTruth, reason: str, *, by_image: bool = False) -> Fault:
+def _fault(kind: str, row: StudyTruth, reason: str, *, by_image: bool = False) -> PlantedFault:
     """A fault of the only image of a study, or of the study; `by_image` where each image is a study of its own."""
     image = f"_{Path(row.images[0]).stem}" if by_image else ""
-    return Fault(kind, row.images[0], f"{row.study}{image}", reason)
+    return PlantedFault(kind, row.images[0], f"{row.study}{image}", reason)
 
 
 def _renamed(like: StudyTruth, patient: int, study: int, suffix: str) -> StudyTruth:

@@ -1,11 +1,12 @@
 """Faults that miniatures are planted with, and what must become of each: one line of faults.jsonl."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cxr_clip.synthetic.files import write_whole
+from cxr_clip.synthetic.single_images import ImageTruth
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class PlantedFault:
     reason: str
 
 
-def _with_sides(data: bytes, side: int) -> bytes:
+def with_sides(data: bytes, side: int) -> bytes:
     """The same file with another number of rows and columns in its header (both of type US, explicit)."""
     for tag in (b"\x28\x00\x10\x00US\x02\x00", b"\x28\x00\x11\x00US\x02\x00"):
         place = data.index(tag) + len(tag)
@@ -35,13 +36,26 @@ BREAKS: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
     ("pixels", lambda data: data[: len(data) * 2 // 3]),
     ("empty", lambda _: b""),
     ("web page", lambda _: b"<!DOCTYPE html><html><body>Not found</body></html>"),
-    ("promises more than", lambda data: _with_sides(data, 60000)),
+    ("promises more than", lambda data: with_sides(data, 60000)),
 )
 
 
 def break_file(path: Path, broken: Callable[[bytes], bytes]) -> None:
     """Replace a file by a broken one."""
     write_whole(path, broken(path.read_bytes()))
+
+
+def plant_in_files(out: Path, images: Sequence[ImageTruth]) -> list[PlantedFault]:
+    """Break the files of the first four images and delete that of the fifth; no table is to list the sixth."""
+    faults: list[PlantedFault] = []
+    for image, (reason, broken) in zip(images, BREAKS, strict=False):
+        break_file(out / image.path, broken)
+        faults.append(PlantedFault("image", image.path, image.study, reason))
+        faults.append(PlantedFault("study", None, image.study, "none of its images"))
+    (out / images[4].path).unlink()
+    faults.append(PlantedFault("image", "absent.txt", None, "1 of"))
+    faults.append(PlantedFault("image", images[5].path, None, "does not list"))
+    return faults
 
 
 def write_faults(out: Path, faults: Iterable[PlantedFault]) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_clip.synthetic.chexpert_faults import Planted, plant_in_5x200, plant_in_chexpert, plant_in_plus, write_faults
+from cxr_clip.synthetic.chexpert_faults import Planted, plant_in_5x200, plant_in_chexpert, plant_in_plus
 from cxr_clip.synthetic.chexpert_studies import StudyJob, StudyTruth, draw_study, study_jobs
 from cxr_clip.synthetic.chexpert_tables import chexpert_csv, five_by_200_csv, five_by_200_rows, label_lines, plus_csv
 from cxr_clip.synthetic.files import write_whole
+from cxr_clip.synthetic.planted_faults import write_faults
 from cxr_clip.synthetic.processes import in_order
 from cxr_clip.synthetic.world import World, begin, finish
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cxr_clip.synthetic.files import write_whole
-from cxr_clip.synthetic.planted_faults import PlantedFault
+from cxr_clip.synthetic.planted_faults import PlantedFault, with_sides
 from cxr_clip.synthetic.write_mimic_cxr_study import MimicStudy
 
 Plant = Callable[[MimicStudy, Path], MimicStudy]
@@ -43,10 +43,7 @@ def plant_faults(studies: Sequence[MimicStudy], out: Path, labels: str) -> list[
 def with_absurd_size(data: bytes) -> bytes:
     """The same JPEG or DICOM file with a header that promises 65,500 x 65,500 pixels."""
     if data[128:132] == b"DICM":
-        for tag in (b"\x28\x00\x10\x00US\x02\x00", b"\x28\x00\x11\x00US\x02\x00"):
-            place = data.index(tag) + len(tag)
-            data = data[:place] + _ABSURD.to_bytes(2, "little") + data[place + 2 :]
-        return data
+        return with_sides(data, _ABSURD)
     place = data.index(b"\xff\xc0") + 5  # the frame header: length, precision, height, width
     return data[:place] + 2 * _ABSURD.to_bytes(2, "big") + data[place + 4 :]
 

@@ -9,10 +9,9 @@ import numpy as np
 from cxr_clip.study import Box
 from cxr_clip.synthetic.dicom_files import DicomHeader, DicomStyle, dicom_bytes, draw_style, uid
 from cxr_clip.synthetic.files import write_whole
-from cxr_clip.synthetic.planted_faults import BREAKS, PlantedFault, break_file, write_faults
-from cxr_clip.synthetic.processes import in_order
+from cxr_clip.synthetic.planted_faults import PlantedFault, plant_in_files, write_faults
+from cxr_clip.synthetic.single_image_world import ImageJob, Layout, write_world
 from cxr_clip.synthetic.single_images import ImageTruth, SingleImage, age_text, draw_single, hexadecimal
-from cxr_clip.synthetic.world import World, begin, finish
 
 _STREAM = 21
 _FOLDER = "stage_2_train_images"
@@ -21,16 +20,6 @@ _LABELS_HEADER = "patientId,x,y,width,height,Target\n"
 _CLASSES_HEADER = "patientId,class\n"
 _OPACITY, _OTHER, _NORMAL = "Lung Opacity", "No Lung Opacity / Not Normal", "Normal"
 _NO_BOX = (",,,,0",)
-
-
-@dataclass(frozen=True)
-class RsnaJob:
-    """One image to write: number `index` of the world with that seed."""
-
-    out: Path
-    seed: int
-    index: int
-    image_size: int
 
 
 @dataclass(frozen=True)
@@ -60,28 +49,19 @@ def synthesize_rsna_pneumonia(
     Raises SourceError where the folder holds anything else, or processes for drawing fail, and MissingPackageError
     where pydicom is not installed.
     """
-    world = World(f"rsna_pneumonia{' with faults' if faults else ''}", studies, seed, image_size)
-    if not begin(out, world):
-        if progress is not None:
-            progress(studies)
-        return
-    jobs = (RsnaJob(out, seed, index, image_size) for index in range(studies))
-    images = list(in_order(write_rsna_image, jobs, processes=processes, progress=progress))
-    write_whole(out / "truth.jsonl", "".join(image.truth.line() for image in images).encode())
-    if faults:
-        images += _plant(RsnaJob(out, seed, studies, image_size))
-    _write_tables(out, images)
-    finish(out, world)
+    first = ImageJob(out, seed, 0, image_size)
+    layout = Layout("rsna_pneumonia", write_rsna_image, _plant, _write_tables)
+    write_world(first, layout, studies=studies, processes=processes, faults=faults, progress=progress)
 
 
-def write_rsna_image(job: RsnaJob) -> RsnaImage:
+def write_rsna_image(job: ImageJob) -> RsnaImage:
     """Write one image and return its rows."""
     rng = np.random.default_rng([job.seed, _STREAM, job.index, 9])
     style = draw_style(rng, bits=(8,), syntaxes=("JPEG baseline", "JPEG baseline", "explicit", "RLE"))
     return _write(job, style, rng)
 
 
-def _write(job: RsnaJob, style: DicomStyle, rng: np.random.Generator) -> RsnaImage:
+def _write(job: ImageJob, style: DicomStyle, rng: np.random.Generator) -> RsnaImage:
     single = draw_single((job.seed, _STREAM, job.index), image_size=job.image_size, frequent=_DRAWN)
     patient, body = hexadecimal(rng, 8, 4, 4, 4, 12), single.patient.body
     text, age = age_text(body.age, rng)
@@ -128,17 +108,10 @@ def _write_tables(out: Path, images: Iterable[RsnaImage]) -> None:
     write_whole(out / "stage_2_detailed_class_info.csv", "".join(classes).encode())
 
 
-def _plant(first: RsnaJob) -> list[RsnaImage]:
+def _plant(first: ImageJob) -> list[RsnaImage]:
     """Write further images with a fault each, and faults.jsonl; the rows of those that are listed."""
     made = [_planted(replace(first, index=first.index + number)) for number in range(10)]
-    faults: list[PlantedFault] = []
-    for image, (reason, broken) in zip(made, BREAKS, strict=False):
-        break_file(first.out / image.truth.path, broken)
-        faults.append(PlantedFault("image", image.truth.path, image.truth.study, reason))
-        faults.append(PlantedFault("study", None, image.truth.study, "none of its images"))
-    (first.out / made[4].truth.path).unlink()
-    faults.append(PlantedFault("image", "absent.txt", None, "1 of"))
-    faults.append(PlantedFault("image", made[5].truth.path, None, "does not list"))
+    faults = plant_in_files(first.out, [image.truth for image in made])
     beyond = f"10,10,{2 * first.image_size},5,1"
     wrong = (
         (made[6], "study", ("1,1,5,5,1", *_NO_BOX), _OPACITY, "contradict"),
@@ -152,5 +125,5 @@ def _plant(first: RsnaJob) -> list[RsnaImage]:
     return [*plain, *(replace(image, rows=rows, name=name) for image, _, rows, name, _ in wrong)]
 
 
-def _planted(job: RsnaJob) -> RsnaImage:
+def _planted(job: ImageJob) -> RsnaImage:
     return _write(job, DicomStyle("explicit"), np.random.default_rng([job.seed, _STREAM, job.index, 9]))

@@ -11,11 +11,10 @@ from cxr_clip.data.run_lengths import runs_of
 from cxr_clip.study import Mask
 from cxr_clip.synthetic.dicom_files import DicomHeader, DicomStyle, dicom_bytes, draw_style, uid
 from cxr_clip.synthetic.files import write_whole
-from cxr_clip.synthetic.planted_faults import BREAKS, PlantedFault, break_file, write_faults
-from cxr_clip.synthetic.processes import in_order
+from cxr_clip.synthetic.planted_faults import PlantedFault, plant_in_files, write_faults
 from cxr_clip.synthetic.render import render
+from cxr_clip.synthetic.single_image_world import ImageJob, Layout, write_world
 from cxr_clip.synthetic.single_images import ImageTruth, SingleImage, age_text, draw_single, hexadecimal
-from cxr_clip.synthetic.world import World, begin, finish
 
 _STREAM = 22
 _FOLDER = "dicom-images-train"
@@ -25,17 +24,6 @@ _NONE = ("-1",)
 _FINDING = "Pneumothorax"
 _DARKER = 0.4  # a pixel belongs to the mask where it is darker by this part of the greatest change
 _IN_TWO_SPLITS = 12
-
-
-@dataclass(frozen=True)
-class SiimJob:
-    """One image to write: number `index` of the world with that seed, of that patient or of its own."""
-
-    out: Path
-    seed: int
-    index: int
-    image_size: int
-    patient: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,28 +52,19 @@ def synthesize_siim_pneumothorax(
     Raises SourceError where the folder holds anything else, or processes for drawing fail, and MissingPackageError
     where pydicom is not installed.
     """
-    world = World(f"siim_pneumothorax{' with faults' if faults else ''}", studies, seed, image_size)
-    if not begin(out, world):
-        if progress is not None:
-            progress(studies)
-        return
-    jobs = (SiimJob(out, seed, index, image_size) for index in range(studies))
-    images = list(in_order(write_siim_image, jobs, processes=processes, progress=progress))
-    write_whole(out / "truth.jsonl", "".join(image.truth.line() for image in images).encode())
-    if faults:
-        images += _plant(SiimJob(out, seed, studies, image_size))
-    _write_table(out, images)
-    finish(out, world)
+    first = ImageJob(out, seed, 0, image_size)
+    layout = Layout("siim_pneumothorax", write_siim_image, _plant, _write_table)
+    write_world(first, layout, studies=studies, processes=processes, faults=faults, progress=progress)
 
 
-def write_siim_image(job: SiimJob) -> SiimImage:
+def write_siim_image(job: ImageJob) -> SiimImage:
     """Write one image and return its rows."""
     rng = np.random.default_rng([job.seed, _STREAM, job.index, 9])
     style = draw_style(rng, bits=(8,), syntaxes=("JPEG baseline", "JPEG baseline", "implicit", "JPEG-LS"))
     return _write(job, style, rng)
 
 
-def _write(job: SiimJob, style: DicomStyle, rng: np.random.Generator) -> SiimImage:
+def _write(job: ImageJob, style: DicomStyle, rng: np.random.Generator) -> SiimImage:
     single = draw_single((job.seed, _STREAM, job.index), image_size=job.image_size, frequent=_FINDING)
     study, series, image = (uid(_STREAM, job.seed, job.index, number) for number in range(3))
     patient, body = job.patient or hexadecimal(rng, 8, 4, 4, 4, 12), single.patient.body
@@ -134,17 +113,10 @@ def _write_table(out: Path, images: Iterable[SiimImage]) -> None:
     write_whole(out / _TABLE, "".join([_HEADER, *rows]).encode())
 
 
-def _plant(first: SiimJob) -> list[SiimImage]:
+def _plant(first: ImageJob) -> list[SiimImage]:
     """Write further images with a fault each, and faults.jsonl; those that are listed."""
     made = [_planted(replace(first, index=first.index + number)) for number in range(10)]
-    faults: list[PlantedFault] = []
-    for image, (reason, broken) in zip(made, BREAKS, strict=False):
-        break_file(first.out / image.truth.path, broken)
-        faults.append(PlantedFault("image", image.truth.path, image.truth.study, reason))
-        faults.append(PlantedFault("study", None, image.truth.study, "none of its images"))
-    (first.out / made[4].truth.path).unlink()
-    faults.append(PlantedFault("image", "absent.txt", None, "1 of"))
-    faults.append(PlantedFault("image", made[5].truth.path, None, "does not list"))
+    faults = plant_in_files(first.out, [image.truth for image in made])
     wrong = (
         (made[6], "study", ("9 3", *_NONE), "in another"),
         (made[7], "study", ("",), "neither a mask nor -1"),
@@ -161,5 +133,5 @@ def _plant(first: SiimJob) -> list[SiimImage]:
     return [*plain, *(replace(image, rows=rows) for image, _, rows, _ in wrong)]
 
 
-def _planted(job: SiimJob) -> SiimImage:
+def _planted(job: ImageJob) -> SiimImage:
     return _write(job, DicomStyle("explicit"), np.random.default_rng([job.seed, _STREAM, job.index, 9]))

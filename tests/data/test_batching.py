@@ -1,5 +1,6 @@
 """The order of a whole training, and batches that are the same however many processes make them."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -161,3 +162,11 @@ def test_a_mistake_comes_out_of_a_process_as_it_is(processes: int) -> None:
     with pytest.raises(ImageError) as caught:
         next(made)
     assert str(caught.value) == "study 's2' of made up: no image"
+
+
+def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(os, "fork", fork)
+    assert list(batches(dataset(3), [], Collate(letters), processes=2, pin=False)) == []

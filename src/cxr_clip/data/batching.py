@@ -1,7 +1,7 @@
 """Samples to batches: an order that depends on seed and epoch alone, and one tokeniser call a batch."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -88,12 +88,19 @@ class Collate:
 
 
 def batches(
-    dataset: StudyDataset, keys: Iterable[list[SampleKey]], collate: Collate, *, processes: int, pin: bool
+    dataset: StudyDataset,
+    keys: TrainingOrder | Sequence[list[SampleKey]],
+    collate: Collate,
+    *,
+    processes: int,
+    pin: bool,
 ) -> Iterator[Batch]:
     """Make the batches of `keys`, in their order, in `processes` (0: in this one) that live as long as the iterator.
 
-    `pin` puts them where a GPU copies from fast. Errors are those of the data set and of `collate`, whole and alone.
+    There are never more processes than batches, so a finished run that is continued starts none. `pin` puts the batches
+    where a GPU copies from fast. Errors are those of the data set and of `collate`, whole and alone.
     """
+    processes = min(processes, len(keys))
     loader: DataLoader[_Fetched] = DataLoader(
         _Fetcher(dataset, collate),  # type: ignore[arg-type]  # torch's annotations foresee its own Dataset only
         sampler=keys,

@@ -18,6 +18,7 @@ WITH_SHAPES = (
     "cxr_clip.ranking",
     "cxr_clip.tensors",
     "cxr_clip.train.loop",
+    "cxr_clip.train.step",
     "cxr_clip.train.validation",
 )
 jaxtyping.install_import_hook(WITH_SHAPES, "support_checks.checked")

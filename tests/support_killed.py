@@ -17,7 +17,7 @@ import torch
 
 import cxr_clip.train.state as state_file
 from cxr_clip.tensors import Batch
-from cxr_clip.train.loop import Training
+from cxr_clip.train.training import Training
 from support_training import STEPS, before_step, run, tiny_training
 
 

@@ -21,8 +21,9 @@ from cxr_clip.model.tokeniser import tokenise, train_tokeniser
 from cxr_clip.runlog import RunLog
 from cxr_clip.study import ImageFile, Split, Study
 from cxr_clip.tensors import Batch
-from cxr_clip.train.loop import Pace, Training, TrainResult, train
+from cxr_clip.train.loop import TrainResult, train
 from cxr_clip.train.optim import adamw, warmup_cosine
+from cxr_clip.train.training import Pace, Training
 from support_models import IMAGE, SENTENCES, TEXT
 
 STUDIES = 14

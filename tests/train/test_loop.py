@@ -15,8 +15,9 @@ from torch import Tensor
 from cxr_clip.errors import CheckpointError, TrainingError
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.tensors import Batch
-from cxr_clip.train.loop import Training, TrainResult
+from cxr_clip.train.loop import TrainResult
 from cxr_clip.train.state import load_state
+from cxr_clip.train.training import Training
 from support_training import STEPS, before_step, run, state_of, tiny_training
 
 # Coverage warns in every forked process that what was imported before is not measured there.

@@ -17,7 +17,8 @@ from cxr_clip.errors import CheckpointError, RecipeError, TrainingError
 from cxr_clip.recipe import LogSettings, Recipe
 from cxr_clip.study import Split
 from cxr_clip.train import train_run as module
-from cxr_clip.train.train_run import MAY_CHANGE, train_run
+from cxr_clip.train.continuation import MAY_CHANGE
+from cxr_clip.train.train_run import train_run
 from support_data import write_tiny_manifest
 from support_models import IMAGE, TEXT, tiny_recipe
 

@@ -1,0 +1,49 @@
+"""The objects of one training, and when things happen in it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+
+from cxr_clip.distributed import SINGLE, Workers
+from cxr_clip.losses import LossWeights
+from cxr_clip.model.dual_encoder import DualEncoder
+from cxr_clip.tensors import Batch
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When things happen, in steps; `clip_norm` absent: gradients are not clipped."""
+
+    total_steps: int
+    steps_per_epoch: int
+    validate_steps: int
+    checkpoint_steps: int
+    log_steps: int
+    clip_norm: float | None = None
+
+    def due(self, step: int, every: int) -> bool:
+        """Whether something that happens `every` so many steps, and at the end, happens after `step` steps."""
+        return step % every == 0 or step == self.total_steps
+
+
+@dataclass(frozen=True)
+class Training:
+    """The objects of one training; `batches_from(step)` gives the batches of all steps from there on."""
+
+    model: DualEncoder
+    optimizer: torch.optim.Optimizer
+    learning_rate: Callable[[int], float]
+    weights: LossWeights
+    batches_from: Callable[[int], Iterable[Batch]]
+    validation_batches: Callable[[], Iterable[Batch]] | None
+    pace: Pace
+    seed: int
+    bf16: bool = False
+    device: str = "cpu"
+    workers: Workers = SINGLE
+
+    @property
+    def autocast(self) -> torch.autocast:
+        """Half precision for the encoders where it is asked for; weights and losses stay in single precision."""
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.bf16)

@@ -1,0 +1,30 @@
+"""Every setting of a run, typed and frozen, read from YAML with key=value overrides.
+
+The defaults are those of the paper (224 px, batch 128, 15 epochs, AdamW 5e-5, lambda_I 1.0, lambda_T 0.5).
+Settings are read by `assemble` alone; everything below it takes plain arguments.
+"""
+
+from cxr_clip.recipe.data import AugmentSettings, DataSettings, SourceSettings
+from cxr_clip.recipe.loading import dump_recipe, load_recipe
+from cxr_clip.recipe.model import ImageEncoderSettings, ModelSettings, TextEncoderSettings, TokeniserSettings
+from cxr_clip.recipe.section import Section
+from cxr_clip.recipe.train import FactorSettings, LogSettings, LossSettings, TrainSettings
+from cxr_clip.recipe.whole import Recipe
+
+__all__ = [
+    "AugmentSettings",
+    "DataSettings",
+    "FactorSettings",
+    "ImageEncoderSettings",
+    "LogSettings",
+    "LossSettings",
+    "ModelSettings",
+    "Recipe",
+    "Section",
+    "SourceSettings",
+    "TextEncoderSettings",
+    "TokeniserSettings",
+    "TrainSettings",
+    "dump_recipe",
+    "load_recipe",
+]

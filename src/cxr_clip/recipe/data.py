@@ -1,0 +1,46 @@
+"""Settings of the data: manifests, what is drawn from a study, how an image is varied."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cxr_clip.recipe.section import Above0, Fraction, Positive, Section
+
+
+class SourceSettings(Section):
+    """One manifest, and how its studies are put into words (data/texts.py); `negatives` null: all of them."""
+
+    manifest: Path
+    negatives: Annotated[int, Field(ge=0)] | None = 3
+    label_prompts: Fraction = 0.0
+    cut_sentences: Fraction = 0.0
+
+
+class AugmentSettings(Section):
+    """How a training image is varied (no flips: left and right mean something)."""
+
+    crop_scale: tuple[Above0, Above0] = (0.8, 1.1)
+    clahe_probability: Fraction = 0.5
+    clahe_clip: Above0 = 4.0
+    brightness: Fraction = 0.1
+    contrast: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Self:
+        low, high = self.crop_scale
+        if not low <= min(high, 1.0):
+            raise ValueError(f"crop_scale is [smallest, largest] with a smallest of at most 1, not [{low:g}, {high:g}]")
+        return self
+
+
+class DataSettings(Section):
+    """What is read, and what is drawn from each study."""
+
+    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
+    image_size: Positive = 224
+    images_per_study: Literal[1, 2] = 2
+    texts_per_study: Literal[1, 2] = 2
+    max_tokens: Annotated[int, Field(ge=3)] = 256
+    prompts: Path | None = None
+    augment: AugmentSettings = AugmentSettings()

@@ -1,0 +1,69 @@
+"""Settings of the model: two towers, where their weights come from, and what of them trains."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cxr_clip.recipe.section import Above0, Positive, Section
+
+
+class ImageEncoderSettings(Section):
+    """The image tower: pretrained weights by name or local folder, or random weights of an architecture.
+
+    `architecture` is `resnet50`, `swin-tiny`, or what `transformers.AutoConfig.for_model` takes, `model_type` first.
+    `mean` and `std` are of images in 0..1; null = what the encoder's family was trained with.
+    """
+
+    pretrained: str | None = None
+    architecture: str | dict[str, Any] | None = None
+    pooling: Literal["mean", "first", "pooled"] = "mean"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[Above0, Above0, Above0] | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.pretrained is None) == (self.architecture is None):
+            raise ValueError("give either `pretrained` or `architecture`")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("give both `mean` and `std`, or neither")
+        return self
+
+
+class TokeniserSettings(Section):
+    """A WordPiece vocabulary trained on the texts of the run's own manifests."""
+
+    vocabulary_size: Annotated[int, Field(ge=100)] = 8000
+    lowercase: bool = True
+
+
+class TextEncoderSettings(Section):
+    """The text tower; one of random weights needs a `tokeniser` to train, a pretrained one brings its own.
+
+    `buckets`: the texts of a batch are encoded in so many groups of similar length, which saves padding. `dropout`
+    null: the backbone's own rates.
+    """
+
+    pretrained: str | None = None
+    architecture: dict[str, Any] | None = None
+    tokeniser: TokeniserSettings | None = None
+    pooling: Literal["eos", "cls", "mean"] = "eos"
+    buckets: Positive = 1
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.pretrained is None) == (self.architecture is None):
+            raise ValueError("give either `pretrained` or `architecture`")
+        if (self.architecture is None) != (self.tokeniser is None):
+            raise ValueError("`tokeniser` goes with `architecture`; a pretrained encoder brings its own")
+        return self
+
+
+class ModelSettings(Section):
+    """The dual encoder; `freeze` lists parameter-name prefixes that do not train (`image.backbone.embedder`)."""
+
+    image: ImageEncoderSettings
+    text: TextEncoderSettings
+    embedding_size: Positive = 512
+    temperature: Above0 = 0.07
+    freeze: tuple[str, ...] = ()

@@ -1,0 +1,57 @@
+"""Settings of the training: the loss, the loop and the log."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cxr_clip.recipe.section import Above0, NotNegative, Positive, Section
+
+
+class LossSettings(Section):
+    """Weights of the three terms: MVS, ICL (lambda_I) and TCL (lambda_T)."""
+
+    image_text: NotNegative = 1.0
+    image_image: NotNegative = 1.0
+    text_text: NotNegative = 0.5
+
+
+class FactorSettings(Section):
+    """Multiples of the learning rate for the two towers and the projections (with the scale)."""
+
+    image: Above0 = 1.0
+    text: Above0 = 1.0
+    projection: Above0 = 1.0
+
+
+class TrainSettings(Section):
+    """The loop: AdamW, linear warm-up, cosine to 0 per step.
+
+    `clip_norm` null: gradients are not clipped. `checkpoint_steps` null: a resume state is kept after every epoch.
+    """
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    epochs: Positive = 15
+    warmup_epochs: NotNegative = 1.0
+    learning_rate: Above0 = 5e-5
+    factors: FactorSettings = FactorSettings()
+    weight_decay: NotNegative = 1e-4
+    clip_norm: Above0 | None = None
+    precision: Literal["fp32", "bf16"] = "bf16"
+    device: str = "auto"
+    loader_processes: Annotated[int, Field(ge=0)] = 0
+    validate_epochs: Positive = 1
+    checkpoint_steps: Positive | None = None
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs:g} leaves nothing of {self.epochs} epochs")
+        return self
+
+
+class LogSettings(Section):
+    """What is written beside metrics.jsonl; TensorBoard needs the `tensorboard` extra."""
+
+    tensorboard: bool = False
+    every_steps: Positive = 10

@@ -1,0 +1,35 @@
+"""The whole recipe, and what its sections ask of each other."""
+
+from typing import Self
+
+from pydantic import model_validator
+
+from cxr_clip.recipe.data import DataSettings
+from cxr_clip.recipe.model import ModelSettings
+from cxr_clip.recipe.section import Section
+from cxr_clip.recipe.train import LogSettings, LossSettings, TrainSettings
+
+
+class Recipe(Section):
+    """All that decides a run."""
+
+    name: str
+    data: DataSettings
+    model: ModelSettings
+    loss: LossSettings = LossSettings()
+    train: TrainSettings = TrainSettings()
+    log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _every_term_has_its_pair(self) -> Self:
+        for weight, count, thing in (
+            ("image_image", self.data.images_per_study, "images"),
+            ("text_text", self.data.texts_per_study, "texts"),
+        ):
+            if getattr(self.loss, weight) > 0 and count == 1:
+                raise ValueError(
+                    f"loss.{weight} needs two {thing} of a study: set data.{thing}_per_study=2 or loss.{weight}=0"
+                )
+        if self.loss.image_text == self.loss.image_image == self.loss.text_text == 0:
+            raise ValueError("every loss weight is 0: nothing would be learned")
+        return self

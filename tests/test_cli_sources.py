@@ -103,6 +103,25 @@ def test_windowings_are_for_sources_with_dicom_alone(command: Command, capsys: p
     assert "windowing percentile, now file" in capsys.readouterr().err
 
 
+def test_the_manifest_itself_says_the_windowing_and_shares_of_two_do_not_merge(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("synthesize", "siim_pneumothorax", "raw", "--studies", 4, "--image-size", 64, *SMALL) == 0
+    for number, windowing in enumerate(("min-max", "percentile"), start=1):
+        arguments = ("--windowing", windowing, *SMALL)
+        assert command("prepare", "siim_pneumothorax", "raw", windowing, *arguments) == 0
+        assert (
+            command("prepare", "siim_pneumothorax", "raw", f"share-{number}", "--shard", f"{number}/2", *arguments) == 0
+        )
+        (tmp_path / windowing / "summary.json").unlink()
+        assert command("inspect", windowing, "--samples", 0, "--quiet") == 0
+        assert f"prepared with windowing {windowing}" in capsys.readouterr().out
+        assert figures(tmp_path / windowing)["provenance"] == {"windowing": windowing}
+        assert f"windowing {windowing}" in (tmp_path / windowing / "inspect.html").read_text()
+    assert command("merge", "merged", "share-1", "share-2", "--quiet") == 2
+    assert "windowing percentile" in capsys.readouterr().err
+
+
 def test_a_table_of_ones_own_is_prepared(command: Command, tmp_path: Path) -> None:
     assert command("synthesize", "chestxray14", "raw", "--studies", 4, "--image-size", 64, *SMALL) == 0
     images = sorted((tmp_path / "raw").rglob("*.png"))

@@ -76,6 +76,7 @@ def show_inspection(inspection: "Inspection", page: Path) -> None:
         numbers = (f"{count:,}" for count in (group.studies, group.patients, group.images))
         table.add_row(group.source, group.split or "all", *numbers)
     console.print(table)
+    say(f"prepared with {inspection.provenance}")
     for row in inspection.published:
         where = f" in {row.split}" if row.split else ""
         say(f"{row.source}{where}: {row.here:,} of {row.published:,} published {row.unit}")

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.data.manifest import SCHEMA, ManifestWriter, find_faults, read_manifest
+from cxr_clip.data.provenance import Provenance
 from cxr_clip.errors import ManifestError
 from cxr_clip.study import Box, Certainty, ImageFile, Mask, Split, Stored, Study, View
 
@@ -146,6 +148,37 @@ def test_tables_join_studies_in_order(tmp_path: Path) -> None:
         writer.write_table(table)
         writer.write(study(4))
     assert [one.id for one in read_manifest(tmp_path)] == ["CXR1", "CXR2", "CXR3", "CXR4"]
+
+
+def test_a_manifest_says_how_its_images_were_windowed(tmp_path: Path) -> None:
+    told = Provenance(windowing=Windowing.PERCENTILE)
+    with ManifestWriter(tmp_path / "manifest.parquet", told) as writer:
+        writer.write(study(1))
+        writer.write(study(2, split=Split.TEST))
+    manifest = read_manifest(tmp_path, check=False)
+    assert pq.read_schema(tmp_path / "manifest.parquet").metadata[b"cxr_clip.windowing"] == b"percentile"
+    for part in (manifest, manifest[1:], manifest.where(split=Split.TEST), pickle.loads(pickle.dumps(manifest))):
+        assert part.provenance == told
+    assert read_manifest(write(tmp_path, [FULL]), check=False).provenance == Provenance(windowing=None)
+
+
+def test_a_windowing_of_another_version_is_named(tmp_path: Path) -> None:
+    table = read_manifest(write(tmp_path, [FULL]), check=False).table
+    pq.write_table(table.replace_schema_metadata({"cxr_clip.windowing": "lung"}), tmp_path / "manifest.parquet")
+    with pytest.raises(ManifestError, match=r"windowing b'lung', which is none of file, min-max, percentile"):
+        _ = read_manifest(tmp_path, check=False).provenance
+
+
+def test_studies_of_another_windowing_do_not_join(tmp_path: Path) -> None:
+    with ManifestWriter(tmp_path / "other.parquet", Provenance(windowing=Windowing.MIN_MAX)) as writer:
+        writer.write(study(2))
+    other = read_manifest(tmp_path / "other.parquet", check=False).table
+    with (
+        pytest.raises(ManifestError, match=r"windowing file, others were prepared with windowing min-max"),
+        ManifestWriter(tmp_path / "manifest.parquet", Provenance(windowing=Windowing.FILE)) as writer,
+    ):
+        writer.write_table(other)
+    assert not (tmp_path / "manifest.parquet").exists()
 
 
 def test_studies_are_chosen_by_split(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cxr_clip.data.faults import Fault, find_table_faults
+from cxr_clip.data.provenance import Provenance, provenance_of
 from cxr_clip.errors import ManifestError
 from cxr_clip.study import Box, Certainty, ImageFile, Mask, Split, Stored, Study, View
 
@@ -61,14 +62,15 @@ SCHEMA = pa.schema(
 class ManifestWriter:
     """Streams studies into a Parquet file, a row group at a time; the file gets its name when it is whole."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, provenance: Provenance | None = None) -> None:
         self._path = path
+        self._provenance = provenance or Provenance()
         self._partial = path.with_name(f"{path.name}.partial")
         self._waiting: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = pq.ParquetWriter(self._partial, SCHEMA, compression="zstd")
+        self._file = pq.ParquetWriter(self._partial, self._provenance.kept_in(SCHEMA), compression="zstd")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -87,7 +89,13 @@ class ManifestWriter:
             self._flush()
 
     def write_table(self, table: pa.Table) -> None:
-        """Append the rows of another manifest's table."""
+        """Append the rows of another manifest's table. Raises ManifestError if it was prepared in another way."""
+        other = provenance_of(table.schema)
+        if other not in (Provenance(), self._provenance):
+            raise ManifestError(
+                f"{self._path} is to hold studies prepared with {self._provenance}, others were prepared with {other}: "
+                "prepare them alike"
+            )
         self._flush()
         self._file.write_table(_fitted(table), row_group_size=_ROWS_IN_GROUP)
 
@@ -106,6 +114,11 @@ class Manifest(Sequence[Study]):
     def __init__(self, root: Path, table: pa.Table) -> None:
         self.root = root
         self.table = table.combine_chunks()
+
+    @property
+    def provenance(self) -> Provenance:
+        """How all of it was prepared. Raises ManifestError where that was by a way unknown."""
+        return provenance_of(self.table.schema)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -171,7 +184,7 @@ def _fitted(table: pa.Table) -> pa.Table:
     if "masks" not in names and "boxes" in names:
         none = pa.array([[]] * table.num_rows, SCHEMA.field("masks").type)
         table = table.add_column(names.index("boxes") + 1, SCHEMA.field("masks"), none)
-    return table.cast(SCHEMA)
+    return table.cast(SCHEMA.with_metadata(table.schema.metadata))
 
 
 def _to_row(study: Study) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from cxr_clip.data.faults import Fault
 from cxr_clip.data.manifest import find_faults, read_manifest
+from cxr_clip.data.provenance import Provenance
 from cxr_clip.errors import CxrClipError
 from cxr_clip.inspection.copies import Copies, find_copies, torn_copies
 from cxr_clip.inspection.counts import Counts, Label, count, count_labels
@@ -53,6 +54,7 @@ class Inspection:
     """The outcome; `faults` are what --strict refuses, copies of images within one split are not among them."""
 
     folder: Path
+    provenance: Provenance
     counts: Counts
     labels: tuple[Label, ...]
     texts: tuple[TextLengths, ...]
@@ -81,6 +83,7 @@ def inspect_manifest(path: Path, request: InspectionRequest, *, advance: Advance
     samples = _samples(path, request, sound=not faults)
     return Inspection(
         folder=manifest.root,
+        provenance=manifest.provenance,
         counts=counts,
         labels=count_labels(table),
         texts=measure_texts(table, counter, max_tokens=request.max_tokens),

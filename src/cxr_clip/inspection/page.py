@@ -108,9 +108,15 @@ def _values(inspection: Inspection, manifest: Manifest) -> dict[str, Any]:
         "copies": [*_copies(inspection, manifest)],
         "cards": [card(sample) for sample in inspection.samples.studies],
         "published": {(row.source, row.split, row.unit): row.published for row in inspection.published},
-        "settings": {name: value for name, value in inspection.preparation.settings.items() if value is not None},
+        "settings": _settings(inspection),
         "megabytes": counts.bytes / 1e6,
     }
+
+
+def _settings(inspection: Inspection) -> dict[str, Any]:
+    """How the manifest was prepared; what it says itself goes before what its summary says."""
+    told = {**inspection.preparation.settings, **asdict(inspection.provenance)}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def bars(counts: Mapping[Any, int], total: int) -> list[Bar]:

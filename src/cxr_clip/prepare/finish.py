@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from cxr_clip.data.manifest import FILE_NAME, ManifestWriter
 from cxr_clip.errors import SourceError
-from cxr_clip.prepare.journal import Identity, Journal, Part, require_same, shard, write_atomically
+from cxr_clip.prepare.journal import Identity, Journal, Part, provenance_of_run, require_same, shard, write_atomically
 from cxr_clip.prepare.records import PrepareSummary, Rejection
 
 
@@ -44,9 +44,10 @@ def finish(out: Path, run: Identity, listing: Listing, parts: Sequence[Part], *,
     note = {**asdict(summary), "run": run, "digests": [part.digest for part in parts]}
     write_atomically(out / "summary.json", json.dumps(note, indent=2) + "\n")
     journal = Journal(out)
-    with ManifestWriter(out / FILE_NAME) as writer:
-        for number in range(len(parts)):
-            writer.write_table(pq.read_table(journal.table(number)))
+    tables = (pq.read_table(journal.table(number)) for number in range(len(parts)))
+    with ManifestWriter(out / FILE_NAME, provenance_of_run(run)) as writer:
+        for table in tables:
+            writer.write_table(table)
     journal.remove()
     return summary
 

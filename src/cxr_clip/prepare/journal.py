@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from cxr_clip.data.dicom_windowing import Windowing
+from cxr_clip.data.provenance import Provenance
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.records import PrepareOptions, Rejection
 from cxr_clip.study import Study
@@ -83,6 +85,12 @@ def identity(source: str, options: PrepareOptions) -> Identity:
     for name, value in kept.items():
         run[name] = value if value is None or type(value) in (str, int, bool) else str(value)
     return run
+
+
+def provenance_of_run(run: Identity) -> Provenance:
+    """What the manifest of a run is to say of how it was made."""
+    windowing = run.get("windowing")
+    return Provenance(windowing=None if windowing is None else Windowing(str(windowing)))
 
 
 def require_same(was: Identity, asked: Identity, out: Path) -> None:

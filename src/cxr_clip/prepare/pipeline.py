@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cxr_clip.data.labeller import with_labels
 from cxr_clip.data.manifest import FILE_NAME, ManifestWriter
+from cxr_clip.data.provenance import Provenance
 from cxr_clip.data.store import ShardWriter, member_name
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.decode import Decoded, Decoder
@@ -89,7 +90,7 @@ def _make_parts(
             part = journal.read(number)
             fingerprint = digest(chunk, source.raw)
             if part is None:
-                part = _write_part(journal, out, number, bar.watch(chunk, decoder))
+                part = _write_part(out, number, bar.watch(chunk, decoder), options.provenance)
                 part = replace(part, digest=fingerprint, rejections=(*_rejections(chunk), *part.rejections))
                 journal.write(number, part)
             elif part.digest != fingerprint:
@@ -148,12 +149,12 @@ def _rejections(chunk: Chunk) -> list[Rejection]:
     return [draft for draft in chunk if isinstance(draft, Rejection)]
 
 
-def _write_part(journal: Journal, out: Path, number: int, decoded: Iterable[Decoded]) -> Part:
+def _write_part(out: Path, number: int, decoded: Iterable[Decoded], provenance: Provenance) -> Part:
     """Write one shard and the table of its studies; the part lacks its digest yet."""
     rejections: list[Rejection] = []
     splits: Counter[str] = Counter()
     images = 0
-    with ShardWriter(out, shard(number)) as tar, ManifestWriter(journal.table(number)) as table:
+    with ShardWriter(out, shard(number)) as tar, ManifestWriter(Journal(out).table(number), provenance) as table:
         for item in decoded:
             rejections.extend(item.rejections)
             if not item.pictures:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr_clip.data.dicom_windowing import Windowing
+from cxr_clip.data.provenance import Provenance
 from cxr_clip.errors import SourceError
 from cxr_clip.study import Study
 
@@ -56,6 +57,11 @@ class PrepareOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SourceError(f"{name} is {value}; it must be at least 1")
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the manifest is to say of how it was made."""
+        return Provenance(windowing=self.windowing)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
-import cxr_clip.train.state as state_file
 from cxr_clip.errors import CheckpointError
-from cxr_clip.train.state import TrainState, load_state, save_state, save_weights, write_tensors
+from cxr_clip.train.state import TrainState, load_state, save_state
 
 
 class Awkward(nn.Module):
@@ -71,28 +69,6 @@ def test_loaded_moments_do_not_hang_on_the_file(tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in optimizer.state_dict()["state"][0].items()}
     path.write_bytes(bytes(path.stat().st_size))
     assert all(torch.equal(optimizer.state_dict()["state"][0][name], value) for name, value in before.items())
-
-
-def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "weights"
-    write_tensors(path, {"x": torch.zeros(2)}, {})
-
-    def full_disk(_tensors: object, partial: Path, _metadata: object) -> None:
-        partial.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(state_file, "save_file", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        write_tensors(path, {"x": torch.ones(2)}, {})
-    assert torch.equal(load_file(path)["x"], torch.zeros(2))
-
-
-def test_weights_alone_have_every_name_of_the_model(tmp_path: Path) -> None:
-    model, _ = trained(0)
-    save_weights(tmp_path / "weights", model)
-    kept = load_file(tmp_path / "weights")
-    assert kept.keys() == model.state_dict().keys()
-    assert torch.equal(kept["tied.weight"], kept["first.weight"])
 
 
 @pytest.mark.parametrize("content", [b"", b"not a safetensors file at all"])

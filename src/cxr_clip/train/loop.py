@@ -6,8 +6,9 @@ from pathlib import Path
 
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.runlog import RunLog
+from cxr_clip.tensor_files import save_weights
 from cxr_clip.tensors import Batch
-from cxr_clip.train.state import TrainState, load_state, save_state, save_weights
+from cxr_clip.train.state import TrainState, load_state, save_state
 from cxr_clip.train.step import Learnt, learn, numbers
 from cxr_clip.train.stopwatch import Part, Stopwatch, TimeSpent
 from cxr_clip.train.training import Training

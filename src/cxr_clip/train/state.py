@@ -4,17 +4,16 @@ No random state is kept: order, draws and dropout depend on (seed, epoch, index)
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cxr_clip.errors import CheckpointError
+from cxr_clip.tensor_files import write_tensors
 
 
 @dataclass(frozen=True)
@@ -61,41 +60,6 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
             f"{path} cannot be continued from ({error}): delete it to start this run anew, or use another run folder"
         ) from error
     return state
-
-
-def save_weights(path: Path, model: nn.Module) -> None:
-    """Write the weights alone, under another name first."""
-    write_tensors(path, model.state_dict(), {"format": "pt"})
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file in one step: flushed to the disk under another name, then renamed."""
-    partial = path.with_name(f"{path.name}.partial")
-    save_file(_separate(tensors), partial, metadata)
-    _flush(partial)
-    partial.replace(path)
-    _flush(path.parent)
-
-
-def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors as safetensors takes them: contiguous, and none in the memory of another (tied weights are)."""
-    separate: dict[str, Tensor] = {}
-    taken: set[int] = set()
-    for name, tensor in tensors.items():
-        value = tensor.detach().cpu().contiguous()
-        place = value.untyped_storage().data_ptr()
-        separate[name] = value.clone() if place in taken else value
-        taken.add(place)
-    return separate
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_shapes(moments: Mapping[int, Mapping[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:

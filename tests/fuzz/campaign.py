@@ -94,7 +94,7 @@ def _tell(line: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    from fuzz.targets import sources
+    from fuzz.targets import OTHERS, sources
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=20_000, help="how many inputs in all")
@@ -103,7 +103,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", action="append", help="a target; all by default")
     options = parser.parse_args(arguments)
     # Decoders, which are written in C and fed with strangers' bytes, get two thirds of the inputs.
-    weights = {"dicom": 40, "images": 27} | dict.fromkeys(sources(), 33 / len(sources()))
+    tables = [*sources(), *OTHERS]
+    weights = {"dicom": 40, "images": 27} | dict.fromkeys(tables, 33 / len(tables))
     chosen = {name: weights[name] for name in options.only or weights}
     found = 0
     with tempfile.TemporaryDirectory() as folder:

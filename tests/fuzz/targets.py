@@ -5,6 +5,7 @@ import importlib
 import io
 import random
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,14 +20,18 @@ from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.data.images import decode_image, for_store
 from cxr_clip.data.manifest import FILE_NAME, read_manifest
 from cxr_clip.errors import CxrClipError, ManifestError
+from cxr_clip.prepare.chexpert_plus import prepare_chexpert_plus
 from cxr_clip.prepare.records import PrepareOptions
+from cxr_clip.prepare.table import prepare_table
+from cxr_clip.prepare.table_file import is_table
 from fuzz.mutations import mutated
+from fuzz.own_tables import write_own_tables
 from support_dicom import RAMP, compressed, dataset_of, dicom, lookup, without_meta, written
 
 # A target runs one spoiled input; it raises whatever the project raises, and CxrClipError is right.
 Target = Callable[[random.Random], None]
 IMAGES = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF", "bmp": "BMP", "jp2": "JPEG2000", "gif": "GIF", "webp": "WEBP"}
-TEXTS = (".csv", ".txt", ".xml", ".gz")
+TEXTS = (".csv", ".txt", ".xml", ".gz", ".zip")
 
 
 def dicom_seeds() -> list[bytes]:
@@ -110,25 +115,74 @@ def of_source(name: str, folder: Path) -> Target:
 
     def run(rng: random.Random) -> None:
         file = rng.choice(texts if texts and rng.random() < 0.8 else files)
-        whole = file.read_bytes()
-        shutil.rmtree(out, ignore_errors=True)
-        file.write_bytes(_spoiled(file, whole, rng))
-        try:
-            prepare(raw, out, options)
-        finally:
-            file.write_bytes(whole)
-        try:
-            read_manifest(out / FILE_NAME)
-        except ManifestError as error:
-            raise AssertionError(f"what was prepared cannot be read: {error}") from error
+        prepare_spoiled(file, out, lambda: prepare(raw, out, options), rng)
+
+    return run
+
+
+def prepare_spoiled(file: Path, out: Path, prepare: Callable[[], object], rng: random.Random) -> None:
+    """Prepare while one file is spoiled; what was prepared must be readable."""
+    whole = file.read_bytes()
+    shutil.rmtree(out, ignore_errors=True)
+    file.write_bytes(_spoiled(file, whole, rng))
+    try:
+        prepare()
+    finally:
+        file.write_bytes(whole)
+    try:
+        read_manifest(out / FILE_NAME)
+    except ManifestError as error:
+        raise AssertionError(f"what was prepared cannot be read: {error}") from error
+
+
+def of_own_tables(folder: Path) -> Target:
+    """Prepare a table of one's own that is spoiled, or its column map is: of each format, of each kind of columns."""
+    raw, out = folder / "own_tables" / "raw", folder / "own_tables" / "out"
+    if not raw.is_dir():
+        write_own_tables(raw)
+    options = PrepareOptions(short_side=32, processes=1)
+    tables = sorted(path for path in raw.iterdir() if is_table(path.name))
+    columns = raw / "columns.yaml"
+
+    def run(rng: random.Random) -> None:
+        table = rng.choice(tables)
+        mapped = columns if table.name.startswith("mapped") else None
+        file = mapped if mapped is not None and rng.random() < 0.3 else table
+        prepare_spoiled(file, out, lambda: prepare_table(raw, out, options, table=table, columns=mapped), rng)
+
+    return run
+
+
+def of_label_lines(folder: Path) -> Target:
+    """Prepare CheXpert Plus whose labels, a JSON object a line, are spoiled."""
+    raw, out = folder / "label_lines" / "raw", folder / "label_lines" / "out"
+    if not raw.is_dir():
+        cxr_clip.synthetic.synthesize_chexpert_plus(raw, studies=4, seed=1, image_size=64)
+    options, labels = PrepareOptions(short_side=32, processes=1), raw / "chexbert_labels" / "impression_fixed.json"
+
+    def run(rng: random.Random) -> None:
+        prepare_spoiled(labels, out, lambda: prepare_chexpert_plus(raw, out, options, labels=labels), rng)
 
     return run
 
 
 def _spoiled(file: Path, whole: bytes, rng: random.Random) -> bytes:
     if file.suffix == ".gz" and rng.random() < 0.7:
-        return gzip.compress(mutated([gzip.decompress(whole)], rng), 1)
+        return gzip.compress(mutated([gzip.decompress(whole)], rng), 1, mtime=0)
+    if file.suffix == ".zip" and rng.random() < 0.7:
+        return _zip_of_spoiled(whole, rng)
     return mutated([whole], rng)
+
+
+def _zip_of_spoiled(whole: bytes, rng: random.Random) -> bytes:
+    """The same zip, sound, with one of its files spoiled."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new:
+        chosen = rng.choice([member for member in old.infolist() if not member.is_dir()])
+        for member in old.infolist():
+            data = old.read(member)
+            new.writestr(member.filename, mutated([data], rng) if member is chosen else data)
+    return stream.getvalue()
 
 
 def sources() -> list[str]:
@@ -138,10 +192,15 @@ def sources() -> list[str]:
 
 
 def target(name: str, folder: Path) -> Target:
-    """The target of a name: "dicom", "images", or a data set, whose miniature is put below the folder."""
+    """The target of a name: "dicom", "images", one of the others, or a data set; miniatures go below the folder."""
     if name == "dicom":
         return of_images(dicom_seeds())
-    return of_images(image_seeds()) if name == "images" else of_source(name, folder)
+    if name == "images":
+        return of_images(image_seeds())
+    return OTHERS[name](folder) if name in OTHERS else of_source(name, folder)
+
+
+OTHERS: dict[str, Callable[[Path], Target]] = {"own_tables": of_own_tables, "label_lines": of_label_lines}
 
 
 def run_once(run: Target, seed: str) -> str | None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from fuzz.campaign import campaign
-from fuzz.targets import run_once, sources
+from fuzz.targets import OTHERS, run_once, sources
 
-INPUTS = {"dicom": 300, "images": 300} | dict.fromkeys(sources(), 12)
+INPUTS = {"dicom": 300, "images": 300} | dict.fromkeys([*sources(), *OTHERS], 12)
 
 
 @pytest.mark.parametrize("target", INPUTS)

@@ -134,6 +134,15 @@ def test_labels_that_cannot_be_read_are_refused(tmp_path: Path, text: str, messa
         read_labels(file)
 
 
+def test_labels_that_are_no_text_or_not_there_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "impression_fixed.json"
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_labels(file)
+    file.write_bytes(b'{"path_to_image": "patient1/study1/v.jpg"}\n\xff\n')
+    with pytest.raises(SourceError, match="line 2 is no record of labels"):
+        read_labels(file)
+
+
 def test_a_folder_without_reports_or_images_is_refused(raw: Path) -> None:
     for image in raw.rglob("*.png"):
         image.rename(image.with_stem("view7"))

@@ -111,13 +111,16 @@ def _json_labels(file: Path) -> tuple[tuple[str, ...], Iterator[tuple[str, ...]]
 
 
 def _json_rows(file: Path) -> Iterator[tuple[str, ...]]:
-    with file.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            if line.strip():
-                yield _json_row(file, number, line)
+    try:
+        with file.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield _json_row(file, number, line)
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read ({error.strerror}): give a file of labels") from error
 
 
-def _json_row(file: Path, number: int, line: str) -> tuple[str, ...]:
+def _json_row(file: Path, number: int, line: bytes) -> tuple[str, ...]:
     try:
         record = json.loads(line)
         labels = {canonical(name): value for name, value in record.items() if name != "path_to_image"}

@@ -158,7 +158,13 @@ SOURCES: dict[str, SourceEntry] = {
             SourceOption("classes", "The table of classes; default: stage_2_detailed_class_info.csv in RAW, if there."),
         ),
         dicom=True,
-        made_up=(_FAULTS,),
+        made_up=(
+            SourceOption(
+                "tables",
+                "A folder with the challenge's own tables (stage_2_train_labels.csv): images for its first patients.",
+            ),
+            _FAULTS,
+        ),
     ),
     "siim_pneumothorax": SourceEntry(
         help="SIIM-ACR pneumothorax challenge: DICOM images with masks.",

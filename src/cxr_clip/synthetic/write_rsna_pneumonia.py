@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from cxr_clip.errors import SourceError
 from cxr_clip.study import Box
 from cxr_clip.synthetic.dicom_files import DicomHeader, DicomStyle, dicom_bytes, draw_style, uid
 from cxr_clip.synthetic.files import write_whole
 from cxr_clip.synthetic.planted_faults import PlantedFault, plant_in_files, write_faults
+from cxr_clip.synthetic.rsna_of_tables import CLASSES, FOLDER, LABELS, synthesize_for_tables
 from cxr_clip.synthetic.single_image_world import ImageJob, Layout, write_world
 from cxr_clip.synthetic.single_images import ImageTruth, SingleImage, age_text, draw_single, hexadecimal
 
 _STREAM = 21
-_FOLDER = "stage_2_train_images"
 _DRAWN = "Consolidation"  # what is drawn where the challenge speaks of pneumonia
 _LABELS_HEADER = "patientId,x,y,width,height,Target\n"
 _CLASSES_HEADER = "patientId,class\n"
@@ -39,16 +40,26 @@ def synthesize_rsna_pneumonia(
     processes: int = 1,
     image_size: int = 256,
     faults: bool = False,
+    tables: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write `studies` images as the challenge is distributed, with truth.jsonl beside them.
 
     Image k depends on (seed, k) alone. With `faults` there are further images with one thing wrong each, which
-    faults.jsonl lists. A world that is there already is passed over; one that was begun is drawn again from its start.
+    faults.jsonl lists. With `tables`, a folder with the challenge's own tables, the images are for the first patients
+    of these, and the tables are the truth. A world that is there already is passed over; one that was begun is drawn
+    again from its start.
 
-    Raises SourceError where the folder holds anything else, or processes for drawing fail, and MissingPackageError
-    where pydicom is not installed.
+    Raises SourceError where the folder holds anything else, where there are both faults and tables, or processes for
+    drawing fail, and MissingPackageError where pydicom is not installed.
     """
+    if tables is not None:
+        if faults:
+            raise SourceError("faults are planted in made-up tables alone: leave out the faults or the tables")
+        synthesize_for_tables(
+            out, tables, studies=studies, seed=seed, image_size=image_size, processes=processes, progress=progress
+        )
+        return
     first = ImageJob(out, seed, 0, image_size)
     layout = Layout("rsna_pneumonia", write_rsna_image, _plant, _write_tables)
     write_world(first, layout, studies=studies, processes=processes, faults=faults, progress=progress)
@@ -67,7 +78,7 @@ def _write(job: ImageJob, style: DicomStyle, rng: np.random.Generator) -> RsnaIm
     text, age = age_text(body.age, rng)
     study, series, instance = (uid(_STREAM, job.seed, job.index, number) for number in range(3))
     header = DicomHeader(study, series, instance, patient=patient, age=text, sex=body.sex, view=single.view.upper())
-    path = f"{_FOLDER}/{patient}.dcm"
+    path = f"{FOLDER}/{patient}.dcm"
     write_whole(job.out / path, dicom_bytes(single.picture, header, style))
     boxes, name = _boxes(single), _class(single)
     truth = ImageTruth(
@@ -104,8 +115,8 @@ def _write_tables(out: Path, images: Iterable[RsnaImage]) -> None:
     for image in images:
         labels += (f"{image.truth.patient},{row}\n" for row in image.rows)
         classes += (f"{image.truth.patient},{image.name}\n" for _ in image.rows)
-    write_whole(out / "stage_2_train_labels.csv", "".join(labels).encode())
-    write_whole(out / "stage_2_detailed_class_info.csv", "".join(classes).encode())
+    write_whole(out / LABELS, "".join(labels).encode())
+    write_whole(out / CLASSES, "".join(classes).encode())
 
 
 def _plant(first: ImageJob) -> list[RsnaImage]:

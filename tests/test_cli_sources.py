@@ -1,6 +1,7 @@
 """Every data set of the table goes the whole way: made up, prepared, inspected; also with the mistakes of downloads."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from inspect import signature
@@ -116,7 +117,7 @@ def test_the_manifest_itself_says_the_windowing_and_shares_of_two_do_not_merge(
         (tmp_path / windowing / "summary.json").unlink()
         assert command("inspect", windowing, "--samples", 0, "--quiet") == 0
         assert f"prepared with windowing {windowing}" in capsys.readouterr().out
-        assert figures(tmp_path / windowing)["provenance"] == {"windowing": windowing}
+        assert figures(tmp_path / windowing)["provenance"] == {"windowing": windowing, "hashed_ids": None}
         assert f"windowing {windowing}" in (tmp_path / windowing / "inspect.html").read_text()
     assert command("merge", "merged", "share-1", "share-2", "--quiet") == 2
     assert "windowing percentile" in capsys.readouterr().err
@@ -167,3 +168,14 @@ def test_given_labels_stay_where_reports_are_labelled(command: Command, tmp_path
         for study in plain
         if study.findings or label_report(study.sections)
     ]
+
+
+def test_ids_are_hashed_on_request(command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "salt").write_text("0123456789abcdef0123456789abcdef\n")
+    assert command("synthesize", "mimic_cxr", "raw", "--studies", 4, "--image-size", 64, *SMALL) == 0
+    assert command("prepare", "mimic_cxr", "raw", "out", "--hash-ids", "salt", *SMALL) == 0
+    assert all(re.fullmatch("[0-9a-f]{32}", study.patient) for study in read_manifest(tmp_path / "out"))
+    assert command("inspect", "out", "--strict", "--samples", 2, "--quiet") == 0
+    assert "ids hashed with the salt" in capsys.readouterr().out
+    assert command("prepare", "mimic_cxr", "raw", "out", *SMALL) == 2
+    assert "now None" in capsys.readouterr().err

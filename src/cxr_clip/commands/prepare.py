@@ -40,8 +40,21 @@ _LABEL_REPORTS = Annotated[
         help="Where a study has a report and no labels, take those that its words state, deny or doubt, by rule.",
     ),
 ]
+_HASH_IDS = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="SALTFILE",
+        help="Write hashes of patients, studies and file names, made with the secret in this file (16 bytes or more).",
+        show_default="ids as they are",
+    ),
+]
 _SHAPE = {"short_side": (_SHORT_SIDE, 512)}
-_WORK = {"shard": (_SHARD, None), "processes": (Processes, None), "quiet": (Quiet, False)}
+_WORK = {
+    "hash_ids": (_HASH_IDS, None),
+    "shard": (_SHARD, None),
+    "processes": (Processes, None),
+    "quiet": (Quiet, False),
+}
 
 
 def prepare_command(entry: SourceEntry) -> Callable[..., None]:
@@ -52,6 +65,7 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
         out: Path,
         *,
         short_side: int,
+        hash_ids: Path | None,
         shard: str | None,
         processes: int | None,
         quiet: bool,
@@ -59,6 +73,7 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
         label_reports: bool = False,
         **own: object,
     ) -> None:
+        from cxr_clip.prepare.hashed_ids import Ids, read_salt
         from cxr_clip.prepare.records import PrepareOptions
         from cxr_clip.prepare.shares import parse_share
 
@@ -69,6 +84,7 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
             share=share,
             windowing=windowing,
             label_reports=label_reports,
+            ids=Ids() if hash_ids is None else read_salt(hash_ids, out=out),
         )
         with bar("Preparing studies", quiet) as advance:
             summary = resolve_name(entry.prepare)(raw, out, options, **converted(entry.options, own), progress=advance)

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cxr_clip.data.dicom import decode_dicom, looks_like_dicom
 from cxr_clip.data.dicom_windowing import Windowing
+from cxr_clip.data.jpeg_segments import picture_only
 from cxr_clip.errors import ImageError
 
 Picture = UInt8[np.ndarray, "height width"]
@@ -62,13 +63,13 @@ def decode_image(data: bytes, *, short_side: int | None = None, windowing: Windo
 def for_store(data: bytes, *, short_side: int, windowing: Windowing = Windowing.FILE) -> StoredPicture:
     """Decode a file once and give it the form that shards keep.
 
-    An 8-bit grey JPEG that is small enough already is kept byte for byte, so that it is compressed once only;
-    all else becomes a grey JPEG of quality 95. Raises ImageError.
+    An 8-bit grey JPEG that is small enough already is compressed once only: it is kept as it is, but for comments and
+    EXIF data, which may tell of a patient. All else becomes a grey JPEG of quality 95. Raises ImageError.
     """
     picture = decode_image(data, short_side=short_side, windowing=windowing)
     height, width = picture.shape
-    if not looks_like_dicom(data) and _is_small_grey_jpeg(data, short_side):
-        return StoredPicture(data=data, height=height, width=width, suffix="jpg")
+    if not looks_like_dicom(data) and _is_small_grey_jpeg(data, short_side) and (kept := picture_only(data)):
+        return StoredPicture(data=kept, height=height, width=width, suffix="jpg")
     if max(height, width) > _LONGEST_SIDE:
         raise ImageError(f"the picture is {width:,} x {height:,} pixels, longer than a JPEG can be")
     done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

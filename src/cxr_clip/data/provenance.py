@@ -7,33 +7,39 @@ import pyarrow as pa
 from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.errors import ManifestError
 
-_WINDOWING = b"cxr_clip.windowing"
+_WINDOWING, _HASHED_IDS = b"cxr_clip.windowing", b"cxr_clip.hashed_ids"
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What one preparation did to all images: the `windowing` of those that were DICOM files.
+    """What one preparation did to all images and ids.
 
-    None where it is not known, as in manifests from before it was kept.
+    `windowing` is that of the images that were DICOM files; None where it is not known, as in manifests from before it
+    was kept. `hashed_ids` tells which salt the ids are hashed with; None: the ids are those of the source.
     """
 
     windowing: Windowing | None = None
+    hashed_ids: str | None = None
 
     def __str__(self) -> str:
-        return f"windowing {self.windowing or 'not known'}"
+        ids = "" if self.hashed_ids is None else f", ids hashed with the salt {self.hashed_ids}"
+        return f"windowing {self.windowing or 'not known'}{ids}"
 
     def kept_in(self, schema: pa.Schema) -> pa.Schema:
         """The schema with this provenance as its metadata, in place of any other metadata."""
-        told = {_WINDOWING: self.windowing}
+        told = {_WINDOWING: self.windowing, _HASHED_IDS: self.hashed_ids}
         return schema.with_metadata({key: value.encode() for key, value in told.items() if value is not None} or None)
 
 
 def provenance_of(schema: pa.Schema) -> Provenance:
     """The provenance in a schema's metadata. Raises ManifestError for a windowing that there is not."""
     metadata = schema.metadata or {}
-    told = metadata.get(_WINDOWING)
+    told, ids = metadata.get(_WINDOWING), metadata.get(_HASHED_IDS)
     try:
-        return Provenance(windowing=None if told is None else Windowing(told.decode()))
+        return Provenance(
+            windowing=None if told is None else Windowing(told.decode()),
+            hashed_ids=None if ids is None else ids.decode(),
+        )
     except ValueError as error:
         known = ", ".join(Windowing)
         raise ManifestError(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from cxr_clip.data.provenance import provenance_of
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.chexpert_images import ImageKey, image_key
 from cxr_clip.prepare.chexpert_table import Row
@@ -154,11 +155,12 @@ def agreed_findings(rows: Sequence[Row]) -> Mapping[str, Certainty]:
 def read_excluded(file: Path) -> Excluded:
     """The patients of a test set: from its CSV (`Path` or `path_to_image`), or from its prepared folder.
 
-    Raises SourceError where no patient can be read.
+    Raises SourceError where no patient can be read, or where the patients of a prepared folder are hashed.
     """
     manifest = file / "manifest.parquet" if file.is_dir() else file
     columns = table_columns(manifest)
     if "patient" in columns:
+        _require_plain(manifest)
         patients = set(pq.read_table(manifest, columns=["patient"])["patient"].to_pylist())
     else:
         path = next((name for name in _PATHS if name in columns), None)
@@ -169,6 +171,15 @@ def read_excluded(file: Path) -> Excluded:
     if not patients:
         raise SourceError(f"{manifest} names no patient (patient00001/study1/...): give the table of a test set")
     return Excluded(file.name, frozenset(patients))
+
+
+def _require_plain(manifest: Path) -> None:
+    """Raise SourceError where ids are hashed: no patient of the training set would be found among them."""
+    if manifest.suffix == ".parquet" and provenance_of(pq.read_schema(manifest)).hashed_ids is not None:
+        raise SourceError(
+            f"the ids in {manifest} are hashed, so that its patients cannot be found in the training set: "
+            "give the CSV of the test set, or prepare it without --hash-ids"
+        )
 
 
 def count_remarks(table: str, published: str, rows: Iterable[Row]) -> dict[str, int]:

@@ -79,9 +79,13 @@ def shard(number: int) -> str:
 
 
 def identity(source: str, options: PrepareOptions) -> Identity:
-    """What must be equal for a run to continue another: all options but the number of processes."""
-    kept = {field.name: getattr(options, field.name) for field in fields(options) if field.name != "processes"}
-    run: Identity = {"source": source}
+    """What must be equal for a run to continue another: all options but the number of processes.
+
+    Of a salt only what tells it from others.
+    """
+    apart = ("processes", "ids")
+    kept = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in apart}
+    run: Identity = {"source": source, "hashed_ids": options.ids.check}
     for name, value in kept.items():
         run[name] = value if value is None or type(value) in (str, int, bool) else str(value)
     return run
@@ -89,8 +93,11 @@ def identity(source: str, options: PrepareOptions) -> Identity:
 
 def provenance_of_run(run: Identity) -> Provenance:
     """What the manifest of a run is to say of how it was made."""
-    windowing = run.get("windowing")
-    return Provenance(windowing=None if windowing is None else Windowing(str(windowing)))
+    windowing, ids = run.get("windowing"), run.get("hashed_ids")
+    return Provenance(
+        windowing=None if windowing is None else Windowing(str(windowing)),
+        hashed_ids=None if ids is None else str(ids),
+    )
 
 
 def require_same(was: Identity, asked: Identity, out: Path) -> None:

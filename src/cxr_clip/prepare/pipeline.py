@@ -2,18 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from cxr_clip.data.images import StoredPicture
 from cxr_clip.data.labeller import with_labels
 from cxr_clip.data.manifest import FILE_NAME, ManifestWriter
-from cxr_clip.data.provenance import Provenance
 from cxr_clip.data.store import ShardWriter, member_name
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.decode import Decoded, Decoder
 from cxr_clip.prepare.finish import Listing, changed, finish, finished_before
+from cxr_clip.prepare.hashed_ids import Ids
 from cxr_clip.prepare.journal import Journal, Part, digest, digest_of_texts, identity, shard
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection, Share
 from cxr_clip.prepare.shares import finish_share
@@ -40,10 +41,10 @@ def run_pipeline(
     run = identity(source.name, options)
     chunks = _chunks(_first(source.drafts, options.limit), options.studies_per_shard)
     if (out / FILE_NAME).is_file():
-        return finished_before(out, run, [digest(chunk, source.raw) for chunk in chunks])
+        return finished_before(out, run, [options.ids.seal(digest(chunk, source.raw)) for chunk in chunks])
     Journal(out).begin(run)
     parts = _make_parts(source, out, options, enumerate(chunks), _Bar(progress, total=_total(source, options)))
-    return finish(out, run, _listing(source), parts, start=start)
+    return finish(out, run, _listing(source, options), parts, start=start)
 
 
 def _run_share(
@@ -58,18 +59,18 @@ def _run_share(
 
     def own() -> Iterator[tuple[int, Chunk]]:
         for number, chunk in enumerate(chunks):
-            texts.append(digest_of_texts(chunk))
+            texts.append(options.ids.seal(digest_of_texts(chunk)))
             if share.takes(number):
                 yield number, chunk
 
     Journal(out).begin(identity(source.name, options))
     parts = _make_parts(source, out, options, own(), _Bar(progress, total=_total(source, options)))
-    return finish_share(out, _listing(source), tuple(texts), parts, start=start)
+    return finish_share(out, _listing(source, options), tuple(texts), parts, start=start)
 
 
-def _listing(source: RawSource) -> Listing:
+def _listing(source: RawSource, options: PrepareOptions) -> Listing:
     """What the source says, asked for after its last draft."""
-    return Listing(source.name, source.absent, source.remarks)
+    return Listing(source.name, tuple(map(options.ids.path, source.absent)), source.remarks)
 
 
 def _make_parts(
@@ -88,10 +89,12 @@ def _make_parts(
     with decoder:
         for number, chunk in chunks:
             part = journal.read(number)
-            fingerprint = digest(chunk, source.raw)
+            fingerprint = options.ids.seal(digest(chunk, source.raw))
             if part is None:
-                part = _write_part(out, number, bar.watch(chunk, decoder), options.provenance)
-                part = replace(part, digest=fingerprint, rejections=(*_rejections(chunk), *part.rejections))
+                part = _write_part(out, number, bar.watch(chunk, decoder), options)
+                left_out = (*_rejections(chunk), *part.rejections)
+                written = tuple(_as_written(rejection, options.ids) for rejection in left_out)
+                part = replace(part, digest=fingerprint, rejections=written)
                 journal.write(number, part)
             elif part.digest != fingerprint:
                 raise changed(out)
@@ -149,27 +152,34 @@ def _rejections(chunk: Chunk) -> list[Rejection]:
     return [draft for draft in chunk if isinstance(draft, Rejection)]
 
 
-def _write_part(out: Path, number: int, decoded: Iterable[Decoded], provenance: Provenance) -> Part:
-    """Write one shard and the table of its studies; the part lacks its digest yet."""
+def _as_written(rejection: Rejection, ids: Ids) -> Rejection:
+    """A rejection with its ids as they are written; reasons name none."""
+    path = None if rejection.path is None else ids.path(rejection.path)
+    study = None if rejection.study is None else ids.code(rejection.study)
+    return replace(rejection, path=path, study=study)
+
+
+def _write_part(out: Path, number: int, decoded: Iterable[Decoded], options: PrepareOptions) -> Part:
+    """Write one shard and the table of its studies; the part lacks its digest yet, its rejections are as decoded."""
     rejections: list[Rejection] = []
     splits: Counter[str] = Counter()
     images = 0
-    with ShardWriter(out, shard(number)) as tar, ManifestWriter(Journal(out).table(number), provenance) as table:
+    table = Journal(out).table(number)
+    with ShardWriter(out, shard(number)) as tar, ManifestWriter(table, options.provenance) as manifest:
         for item in decoded:
             rejections.extend(item.rejections)
             if not item.pictures:
                 continue
-            table.write(_stored(item, tar))
+            manifest.write(_stored(options.ids.study(item.study), item.pictures, tar))
             splits[item.study.split.value] += 1
             images += len(item.pictures)
     return Part(digest="", studies=splits.total(), images=images, splits=dict(splits), rejections=tuple(rejections))
 
 
-def _stored(decoded: Decoded, writer: ShardWriter) -> Study:
+def _stored(study: Study, pictures: Sequence[StoredPicture], writer: ShardWriter) -> Study:
     """Put the pictures of a study into the shard and note their places."""
-    study = decoded.study
     images = tuple(
         replace(image, stored=writer.add(member_name(study.id, number, picture.suffix), picture.data))
-        for number, (image, picture) in enumerate(zip(study.images, decoded.pictures, strict=True))
+        for number, (image, picture) in enumerate(zip(study.images, pictures, strict=True))
     )
     return replace(study, images=images)

@@ -8,6 +8,7 @@ from pathlib import Path
 from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.data.provenance import Provenance
 from cxr_clip.errors import SourceError
+from cxr_clip.prepare.hashed_ids import Ids
 from cxr_clip.study import Study
 
 # Called with the number of studies that are done and the number of all studies.
@@ -41,7 +42,8 @@ class PrepareOptions:
     (1: no process is started). `limit` takes the first so many studies only. A shard holds `studies_per_shard`
     studies, and is the unit in which a stopped run continues, and in which machines share the work: with a `share`
     only its shards are made, to be merged with those of the others (prepare/merge.py). `windowing` is for DICOM.
-    With `label_reports` a study without labels gets those that its report speaks of (data/labeller.py).
+    With `label_reports` a study without labels gets those that its report speaks of (data/labeller.py). `ids` tells
+    whether ids and file names are written as they are, or hashed.
     """
 
     short_side: int = 512
@@ -51,6 +53,7 @@ class PrepareOptions:
     share: Share | None = None
     windowing: Windowing = Windowing.FILE
     label_reports: bool = False
+    ids: Ids = field(default_factory=Ids)
 
     def __post_init__(self) -> None:
         for name in ("short_side", "processes", "limit", "studies_per_shard"):
@@ -61,7 +64,7 @@ class PrepareOptions:
     @property
     def provenance(self) -> Provenance:
         """What the manifest is to say of how it was made."""
-        return Provenance(windowing=self.windowing)
+        return Provenance(windowing=self.windowing, hashed_ids=self.ids.check)
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,17 @@ def test_training_sets_the_dropout_and_the_frozen_parts_of_a_model(
     assert model.text_projection.weight.requires_grad
 
 
+def test_towers_train_as_far_as_the_recipe_says(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
+    model, _ = assemble.make_model(recipe, sources)
+    image = recipe.model.image.model_copy(update={"train": 1})
+    text = recipe.model.text.model_copy(update={"train": "locked"})
+    assemble.set_up_training(model, recipe.model.model_copy(update={"image": image, "text": text}))
+    training = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    last_stage = {name for name, _ in model.named_parameters() if name.startswith("image.backbone.encoder.stages.1.")}
+    projections = {f"{tower}_projection.{part}" for tower in ("image", "text") for part in ("weight", "bias")}
+    assert training == last_stage | projections | {"log_scale"}
+
+
 def test_training_draws_anew_and_validation_does_not(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
     learning = assemble.make_training_set(recipe.data, sources, seed=3)
     checking = assemble.make_validation_set(recipe.data, sources)

@@ -22,6 +22,7 @@ from cxr_clip.errors import RecipeError, TrainingError
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.freezing import freeze
 from cxr_clip.model.image_encoder import ImageEncoder, image_encoder_from_architecture, image_encoder_from_folder
+from cxr_clip.model.locking import lock, train_last
 from cxr_clip.model.text_encoder import (
     TextEncoder,
     set_dropout,
@@ -29,7 +30,7 @@ from cxr_clip.model.text_encoder import (
     text_encoder_from_folder,
 )
 from cxr_clip.model.tokeniser import load_tokeniser, tokenise, train_tokeniser
-from cxr_clip.recipe import DataSettings, ImageEncoderSettings, ModelSettings, Recipe, SourceSettings
+from cxr_clip.recipe import DataSettings, ImageEncoderSettings, ModelSettings, Recipe, SourceSettings, Trained
 from cxr_clip.study import Certainty, ImageFile, Split, Study
 
 if TYPE_CHECKING:
@@ -114,10 +115,19 @@ def make_model(recipe: Recipe, sources: tuple[Source, ...]) -> "tuple[DualEncode
 
 
 def set_up_training(model: DualEncoder, settings: ModelSettings) -> None:
-    """Give a model, new or read from its run, what a recipe says of its training alone: dropout, frozen parts."""
+    """Give a model, new or read from its run, what a recipe says of its training alone: dropout, what trains."""
     if settings.text.dropout is not None:
         set_dropout(model.text, settings.text.dropout)
+    _choose_what_trains(model.image, settings.image.train)
+    _choose_what_trains(model.text, settings.text.train)
     freeze(model, settings.freeze)
+
+
+def _choose_what_trains(tower: ImageEncoder | TextEncoder, train: Trained) -> None:
+    if train == "locked":
+        lock(tower)
+    elif train != "all":
+        train_last(tower, train)
 
 
 def _make_image_encoder(settings: ImageEncoderSettings) -> ImageEncoder:

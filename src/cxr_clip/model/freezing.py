@@ -42,21 +42,29 @@ def freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
     Batch normalisation down there keeps its running statistics and uses them also while the rest trains. Dropout
     stays active. The same prefix may be given twice.
 
-    Raises RecipeError if a name is no part of the model; near ones are named.
+    Raises RecipeError if a name is no part of the model (near ones are named), or if nothing of it trains anyway.
     """
     names = [name for name, _ in model.named_parameters()]
+    training = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     for prefix in prefixes:
         if not any(_below(name, prefix) for name in names):
             near = get_close_matches(prefix, sorted(_parts(names)), n=5, cutoff=0.5)
             hint = f"did you mean {', '.join(near)}?" if near else f"its parts are {', '.join(_tops(names))}"
             raise RecipeError(f"cannot freeze {prefix!r}: the model has no such part; {hint}")
+        if not any(_below(name, prefix) for name in training):
+            raise RecipeError(f"model.freeze: {prefix!r} does not train anyway; leave it out")
     for name, parameter in model.named_parameters():
         if any(_below(name, prefix) for prefix in prefixes):
             parameter.requires_grad_(False)
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and any(_below(name, prefix) for prefix in prefixes):
-            module.eval()
-            module.register_forward_pre_hook(_stay_in_eval)
+            stay_in_eval(module)
+
+
+def stay_in_eval(module: nn.Module) -> None:
+    """Put a module and all below it into evaluation mode, where it stays while the model around it trains."""
+    module.eval()
+    module.register_forward_pre_hook(_stay_in_eval)
 
 
 def trainable_groups(
@@ -84,7 +92,7 @@ def trainable_groups(
 
 
 def _stay_in_eval(module: nn.Module, _inputs: tuple[object, ...]) -> None:
-    """Undo `.train()` on a frozen normalisation layer, just before it would have an effect."""
+    """Undo `.train()` just before it would have an effect."""
     module.eval()
 
 

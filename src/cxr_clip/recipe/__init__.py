@@ -6,7 +6,7 @@ Settings are read by `assemble` alone; everything below it takes plain arguments
 
 from cxr_clip.recipe.data import AugmentSettings, DataSettings, SourceSettings
 from cxr_clip.recipe.loading import dump_recipe, load_recipe
-from cxr_clip.recipe.model import ImageEncoderSettings, ModelSettings, TextEncoderSettings, TokeniserSettings
+from cxr_clip.recipe.model import ImageEncoderSettings, ModelSettings, TextEncoderSettings, TokeniserSettings, Trained
 from cxr_clip.recipe.section import Section
 from cxr_clip.recipe.train import FactorSettings, LogSettings, LossSettings, TrainSettings
 from cxr_clip.recipe.whole import Recipe
@@ -25,6 +25,7 @@ __all__ = [
     "TextEncoderSettings",
     "TokeniserSettings",
     "TrainSettings",
+    "Trained",
     "dump_recipe",
     "load_recipe",
 ]

@@ -2,16 +2,27 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cxr_clip.recipe.section import Above0, Positive, Section
+
+
+def _named_or_counted(value: object) -> object:
+    if value in ("all", "locked") or (type(value) is int and value > 0):
+        return value
+    raise ValueError(f"give all, locked, or how many of the last stages or layers train (1 or more), not {value!r}")
+
+
+# How much of a tower trains: all, nothing (locked), or its last so many stages or layers.
+Trained = Annotated[Literal["all", "locked"] | int, BeforeValidator(_named_or_counted)]
 
 
 class ImageEncoderSettings(Section):
     """The image tower: pretrained weights by name or local folder, or random weights of an architecture.
 
     `architecture` is `resnet50`, `swin-tiny`, or what `transformers.AutoConfig.for_model` takes, `model_type` first.
-    `mean` and `std` are of images in 0..1; null = what the encoder's family was trained with.
+    `mean` and `std` are of images in 0..1; null = what the encoder's family was trained with. `train`: all of it,
+    `locked` (nothing), or the number of its last stages that train.
     """
 
     pretrained: str | None = None
@@ -19,6 +30,7 @@ class ImageEncoderSettings(Section):
     pooling: Literal["mean", "first", "pooled"] = "mean"
     mean: tuple[float, float, float] | None = None
     std: tuple[Above0, Above0, Above0] | None = None
+    train: Trained = "all"
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -40,7 +52,7 @@ class TextEncoderSettings(Section):
     """The text tower; one of random weights needs a `tokeniser` to train, a pretrained one brings its own.
 
     `buckets`: the texts of a batch are encoded in so many groups of similar length, which saves padding. `dropout`
-    null: the backbone's own rates.
+    null: the backbone's own rates. `train`: all of it, `locked` (nothing), or the number of its last layers that train.
     """
 
     pretrained: str | None = None
@@ -49,6 +61,7 @@ class TextEncoderSettings(Section):
     pooling: Literal["eos", "cls", "mean"] = "eos"
     buckets: Positive = 1
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+    train: Trained = "all"
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -56,6 +69,12 @@ class TextEncoderSettings(Section):
             raise ValueError("give either `pretrained` or `architecture`")
         if (self.architecture is None) != (self.tokeniser is None):
             raise ValueError("`tokeniser` goes with `architecture`; a pretrained encoder brings its own")
+        return self
+
+    @model_validator(mode="after")
+    def _a_locked_tower_has_no_dropout(self) -> Self:
+        if self.train == "locked" and self.dropout is not None:
+            raise ValueError("`dropout` has no effect on a locked tower, which runs without any: leave it out")
         return self
 
 

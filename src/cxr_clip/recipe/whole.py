@@ -33,3 +33,13 @@ class Recipe(Section):
         if self.loss.image_text == self.loss.image_image == self.loss.text_text == 0:
             raise ValueError("every loss weight is 0: nothing would be learned")
         return self
+
+    @model_validator(mode="after")
+    def _a_locked_tower_has_no_learning_rate(self) -> Self:
+        for name, tower in (("image", self.model.image), ("text", self.model.text)):
+            if tower.train == "locked" and getattr(self.train.factors, name) != 1:
+                raise ValueError(
+                    f"train.factors.{name} has no effect with model.{name}.train=locked: leave it out; "
+                    "train.factors.projection is that of the projections"
+                )
+        return self

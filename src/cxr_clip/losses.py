@@ -14,6 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxr_clip.tensors import EmbeddedViews, LossTerms
+from cxr_clip.tiles import info_nce_by_tiles
+
+# Beyond so many studies tiles take less time than the whole matrix (benchmarks/loss.py), and far less memory.
+WHOLE = 1024
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,27 @@ def info_nce(
     """Return the symmetric InfoNCE loss of unit-length embeddings whose rows belong together.
 
     `scale` is 1/temperature, of shape [] or [1]. Half-precision embeddings are taken to float32 first, also under
-    autocast: similarities times 100 do not survive eight bits of mantissa.
+    autocast: similarities times 100 do not survive eight bits of mantissa. More than `WHOLE` studies are compared by
+    tiles, to the same value within rounding.
     """
+    form = info_nce_by_tiles if len(x) > WHOLE else info_nce_at_once
     with torch.autocast(device_type=x.device.type, enabled=False):
-        similarities = scale * (_at_least_float32(x) @ _at_least_float32(y).T)
-        diagonal = torch.arange(len(x), device=x.device)
-        by_rows = functional.cross_entropy(similarities, diagonal, label_smoothing=label_smoothing)
-        by_columns = functional.cross_entropy(similarities.T, diagonal, label_smoothing=label_smoothing)
-        return (by_rows + by_columns) / 2
+        return form(_at_least_float32(x), _at_least_float32(y), scale, label_smoothing=label_smoothing)
+
+
+def info_nce_at_once(
+    x: Float[Tensor, "batch dim"],
+    y: Float[Tensor, "batch dim"],
+    scale: Float[Tensor, "*one"],
+    *,
+    label_smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """Return InfoNCE by its definition, of float32 or float64 embeddings, with the whole matrix in memory."""
+    similarities = scale * (x @ y.T)
+    diagonal = torch.arange(len(x), device=x.device)
+    by_rows = functional.cross_entropy(similarities, diagonal, label_smoothing=label_smoothing)
+    by_columns = functional.cross_entropy(similarities.T, diagonal, label_smoothing=label_smoothing)
+    return (by_rows + by_columns) / 2
 
 
 def study_contrast(views: EmbeddedViews, scale: Float[Tensor, "*one"], *, label_smoothing: float = 0.0) -> LossTerms:

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from cxr_clip import tensor_files
 from cxr_clip.recipe import Recipe
-from cxr_clip.train import state
 from cxr_clip.train.train_run import train_run
 from support_models import tiny_recipe, tiny_run
 
@@ -65,7 +65,7 @@ def die_in_starting_again() -> None:
 
 def die_in_writing_a_checkpoint() -> None:
     """Die with a part of the file on the disk."""
-    save = state.save_file
+    save = tensor_files.save_file
 
     def cut(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
         save(tensors, path, metadata)
@@ -73,7 +73,7 @@ def die_in_writing_a_checkpoint() -> None:
             path.write_bytes(path.read_bytes()[:3000])
             die()
 
-    state.save_file = cut
+    tensor_files.save_file = cut
 
 
 def session(recipe: Recipe, folder: Path, prepare: Callable[[], None]) -> int:

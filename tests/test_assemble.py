@@ -9,6 +9,7 @@ import torch
 from cxr_clip import assemble
 from cxr_clip.data.dataset import SampleKey
 from cxr_clip.data.prompts import load_prompt_bank
+from cxr_clip.data.resize import resize_smoothly
 from cxr_clip.data.texts import Wording, fixed_texts
 from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.errors import ManifestError, RecipeError, TrainingError
@@ -152,6 +153,27 @@ def test_training_draws_anew_and_validation_does_not(recipe: Recipe, sources: tu
     assert fixed.texts == fixed_texts(study, Wording(load_prompt_bank(), negatives=3), count=2)
     assert [picture.shape for picture in fixed.images] == [(32, 32)] * 2
     assert np.array_equal(fixed.images[0], EvalTransform(32)(made_up_picture(1)))
+
+
+def test_exact_pixels_are_decoded_whole_and_resized_as_for_evaluation(
+    recipe: Recipe, sources: tuple[assemble.Source, ...]
+) -> None:
+    whole = {"crop_scale": (1.0, 1.0), "clahe_probability": 0, "brightness": 0, "contrast": 0}
+    seen = {}
+    for pixels in ("exact", "fast"):
+        changed = tiny_recipe(
+            recipe.data.sources[0].manifest,
+            ("data.image_size", 16),
+            ("data.augment", whole),
+            ("data.training_pixels", pixels),
+        )
+        sample = assemble.make_training_set(changed.data, sources, seed=0)[SampleKey(0, 2)]
+        stored = [sources[0].store.read(image) for image in sources[0].train[2].images]
+        seen[pixels] = [
+            any(np.array_equal(drawn, resize_smoothly(image, height=16, width=16)) for image in stored)
+            for drawn in sample.images
+        ]
+    assert seen == {"exact": [True, True], "fast": [False, False]}
 
 
 def test_a_batch_is_cut_at_the_recipes_tokens(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:

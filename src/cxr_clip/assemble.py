@@ -184,7 +184,7 @@ def _all_texts(sources: tuple[Source, ...]) -> Iterator[str]:
 
 def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, seed: int) -> StudyDataset:
     """The training studies: images and texts drawn anew in every epoch."""
-    augment = settings.augment
+    augment, exact = settings.augment, settings.training_pixels == "exact"
     transform = TrainTransform(
         settings.image_size,
         crop_scale=augment.crop_scale,
@@ -192,11 +192,12 @@ def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, se
         clahe_clip=augment.clahe_clip,
         brightness=augment.brightness,
         contrast=augment.contrast,
+        exact=exact,
     )
     parts = [
         Part(
             studies=source.train,
-            read_image=partial(_read, source.store, settings.image_size),
+            read_image=source.store.read if exact else partial(_read_reduced, source.store, settings.image_size),
             texts=partial(choose_texts, wording=source.wording, count=settings.texts_per_study),
         )
         for source in sources
@@ -209,7 +210,7 @@ def make_validation_set(settings: DataSettings, sources: tuple[Source, ...]) -> 
     parts = [
         Part(
             studies=source.validate,
-            read_image=partial(_read, source.store, settings.image_size),
+            read_image=source.store.read,
             texts=partial(_fixed, wording=source.wording, count=settings.texts_per_study),
         )
         for source in sources
@@ -234,7 +235,7 @@ def choose_device(asked: str) -> str:
     return asked
 
 
-def _read(store: ImageStore, size: int, image: ImageFile) -> NDArray[np.uint8]:
+def _read_reduced(store: ImageStore, size: int, image: ImageFile) -> NDArray[np.uint8]:
     return store.read(image, reduced_to=size)
 
 

@@ -87,7 +87,7 @@ def test_the_best_weights_are_those_of_the_best_validation(manifest: Path, tmp_p
     with torch.no_grad():
         texts = run.model.eval().embed_texts(batch.texts[0])
     images = embedder.embed_images([store.read(study.images[0]) for study in studies])
-    ranks = [int((texts @ image > texts[row] @ image).sum()) + 1 for row, image in enumerate(images)]
+    ranks = [int((scores > scores[row]).sum()) + 1 for row, scores in enumerate(images @ texts.T)]
     assert sum(rank == 1 for rank in ranks) / 4 == best["recall_at_1"]
 
 

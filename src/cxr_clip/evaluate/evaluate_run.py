@@ -61,12 +61,10 @@ def evaluate_run(
         raise EvaluationError(
             f"{request.manifest} has no study in the split {request.split.value!r}: choose another with --split"
         )
-    size = embedder.recipe.data.image_size
-    store = ImageStore(manifest.root)
     results = evaluate_manifest(
         embedder,
         studies,
-        read_image=lambda image: store.read(image, reduced_to=size),
+        read_image=ImageStore(manifest.root).read,
         prompts={style: load_zero_shot_prompts(style, request.prompts) for style in styles},
         options=request.options,
         advance=advance,
@@ -83,7 +81,7 @@ def evaluate_run(
             "Manifest": str(request.manifest),
             "Split": f"{request.split.value}, {len(studies)} studies",
             "Prompts": f"{', '.join(styles)} of {request.prompts or 'the package'}",
-            "Images": f"{size} px, short side resized, centre crop",
+            "Images": f"{embedder.recipe.data.image_size} px, short side resized, centre crop",
         },
     )
     return Evaluation(results=tuple(results), page=page)

@@ -35,7 +35,11 @@ class AugmentSettings(Section):
 
 
 class DataSettings(Section):
-    """What is read, and what is drawn from each study."""
+    """What is read, and what is drawn from each study.
+
+    `training_pixels` fast: images of training are decoded at a reduced scale where that suffices and resized by area;
+    exact: as for evaluation, which is how the published code resizes.
+    """
 
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
     image_size: Positive = 224
@@ -43,4 +47,5 @@ class DataSettings(Section):
     texts_per_study: Literal[1, 2] = 2
     max_tokens: Annotated[int, Field(ge=3)] = 256
     prompts: Path | None = None
+    training_pixels: Literal["fast", "exact"] = "fast"
     augment: AugmentSettings = AugmentSettings()

@@ -3,26 +3,33 @@
     python support_killed.py FOLDER
 
 FOLDER/straight holds a run that was never stopped, FOLDER/killed one that was stopped before every step, in the
-middle of its validations and of writing every kind of file, and FOLDER/kills says how often.
+middle of its validations and of writing every kind of file, also with the training ahead of the file that is being
+written, and FOLDER/kills says how often.
 """
 
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-import cxr_clip.train.state as state_file
+import cxr_clip.tensor_files as tensor_files
 from cxr_clip.tensors import Batch
 from cxr_clip.train.training import Training
-from support_training import STEPS, before_step, run, tiny_training
+from support_training import STEPS, before_step, run, tiny_training, wait_for_files
 
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_with_files_written() -> None:
+    wait_for_files()
+    die()
 
 
 def killed_in_validation(training: Training) -> Training:
@@ -37,7 +44,7 @@ def killed_while_writing(name: str, *, whole: bool) -> Callable[[Training], Trai
     """Die with half of a file written, or with all of it but not yet under its name."""
 
     def prepare(training: Training) -> Training:
-        write = state_file.save_file
+        write = tensor_files.save_file
 
         def write_and_die(tensors: object, path: Path, metadata: object) -> None:
             write(tensors, path, metadata)
@@ -46,8 +53,31 @@ def killed_while_writing(name: str, *, whole: bool) -> Callable[[Training], Trai
                     path.write_bytes(path.read_bytes()[:1000])
                 die()
 
-        state_file.save_file = write_and_die
+        tensor_files.save_file = write_and_die
         return training
+
+    return prepare
+
+
+def killed_ahead_of_writing(name: str, *, before: int) -> Callable[[Training], Training]:
+    """Die before the batch of a step, with half of a file of an earlier step on the disk."""
+
+    def prepare(training: Training) -> Training:
+        write, half = tensor_files.save_file, threading.Event()
+
+        def write_half(tensors: object, path: Path, metadata: object) -> None:
+            write(tensors, path, metadata)
+            if path.name.startswith(name):
+                path.write_bytes(path.read_bytes()[:1000])
+                half.set()
+                threading.Event().wait()
+
+        def die_at_half() -> None:
+            half.wait()
+            die()
+
+        tensor_files.save_file = write_half
+        return before_step(training, before, die_at_half)
 
     return prepare
 
@@ -72,13 +102,16 @@ def main(folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     # In this process, so that the others need not import everything again.
     run(tiny_training(initial_seed=0), folder / "straight")
-    kills = [lambda training, step=step: before_step(training, step, die) for step in range(STEPS)]
+    kills = [lambda training, step=step: before_step(training, step, die_with_files_written) for step in range(STEPS)]
     kills[4:4] = [
         killed_in_validation,
         killed_while_writing("weights", whole=False),
         killed_while_writing("weights", whole=True),
         killed_while_writing("resume", whole=False),
         killed_while_writing("resume", whole=True),
+        killed_ahead_of_writing("weights", before=3),
+        killed_ahead_of_writing("resume", before=5),
+        lambda training: before_step(training, 4, die),
     ]
     for number, prepare in enumerate(kills):
         # The first checkpoint is written after two steps: until then every session starts anew, from seed 0.

@@ -19,6 +19,7 @@ from cxr_clip import tensor_files
 from cxr_clip.recipe import Recipe
 from cxr_clip.train.train_run import train_run
 from support_models import tiny_recipe, tiny_run
+from support_training import wait_for_files
 
 STEPS = 8
 
@@ -42,6 +43,7 @@ def die_in_optimizer_step(number: int) -> None:
         step(self)
         calls.append(1)
         if len(calls) > number:
+            wait_for_files()
             die()
 
     torch.optim.AdamW.step = counted

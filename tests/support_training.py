@@ -1,5 +1,6 @@
 """A whole training in miniature: real encoders, made-up pictures and reports, a few steps of milliseconds."""
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cxr_clip.background import THREAD
 from cxr_clip.data.batching import Collate, TrainingOrder, batches, in_order
 from cxr_clip.data.dataset import Part, StudyDataset, choose_images, first_images
 from cxr_clip.data.transforms import TrainTransform
@@ -76,6 +78,13 @@ def before_step(training: Training, step: int, act: Callable[[], None]) -> Train
             yield batch
 
     return replace(training, batches_from=batches_from)
+
+
+def wait_for_files() -> None:
+    """Wait until what is being written in the background is written."""
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join()
 
 
 def state_of(training: Training) -> dict[str, Tensor]:

@@ -28,10 +28,11 @@ def logged(folder: Path, *, start: int, stop: int, console: Console | None = Non
                 log.validation(step, step / 3, {"recall_at_10": 0.5, "median_rank": 3.0})
 
 
-def test_an_entry_is_a_line_as_soon_as_it_is_logged(tmp_path: Path) -> None:
+def test_an_entry_is_a_line_in_the_order_of_logging(tmp_path: Path) -> None:
     with RunLog(tmp_path, total_steps=10) as log:
         log.open_at(0)
         log.training(1, 1 / 3, FIGURES)
+        log.wait()
         assert lines_of(tmp_path) == [{"step": 1, "epoch": 0.3333, "kind": "train", **FIGURES}]
         log.validation(1, 1 / 3, {"recall_at_10": 0.5})
         log.end(1, 1 / 3, {"data": 2.0})

@@ -1,4 +1,7 @@
-"""What a run says while it goes on: metrics.jsonl for programs, TensorBoard if asked, a live line for people."""
+"""What a run says while it goes on: metrics.jsonl for programs, TensorBoard if asked, a live line for people.
+
+Files are written by a thread, in the order of the entries, so that no training step waits for a slow disk.
+"""
 
 import json
 import time
@@ -8,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cxr_clip.errors import MissingPackageError
+from cxr_clip.background import Background
+from cxr_clip.errors import MissingPackageError, TrainingError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +31,7 @@ class RunLog:
         self._new_board = partial(require_tensorboard(), str(folder / "tensorboard")) if tensorboard else None
         self._board: SummaryWriter | None = None
         self._display = _Display(console, total_steps) if console is not None else None
+        self._background = Background()
 
     def __enter__(self) -> Self:
         return self
@@ -34,6 +39,7 @@ class RunLog:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._display is not None:
             self._display.stop()
+        self._background.__exit__(kind, error, _)
         if self._board is not None:
             self._board.close()
 
@@ -65,10 +71,23 @@ class RunLog:
         """Log what the time since `open_at` went into."""
         self._write("time", step, epoch, seconds)
 
+    def wait(self) -> None:
+        """Return when every entry is in its files. Raises TrainingError where one could not be written."""
+        self._background.wait()
+
     def _write(self, kind: str, step: int, epoch: float, figures: Mapping[str, float]) -> None:
+        self._background.submit(partial(self._append, kind, step, epoch, dict(figures)))
+
+    def _append(self, kind: str, step: int, epoch: float, figures: Mapping[str, float]) -> None:
         entry = {"step": step, "epoch": round(epoch, 4), "kind": kind, **figures}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise TrainingError(
+                f"{self._path} cannot be written ({error}): make room there, or mend its permissions, and give the "
+                "same command again, which continues from the last checkpoint"
+            ) from error
         if self._board is not None:
             for name, value in figures.items():
                 self._board.add_scalar(f"{kind}/{name}", value, step)

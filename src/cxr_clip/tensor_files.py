@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -14,11 +15,18 @@ def save_weights(path: Path, model: nn.Module) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file in one step: flushed to the disk under another name, then renamed."""
+    """Write a safetensors file in one step: flushed to the disk under another name, then renamed.
+
+    Where that fails, nothing of it stays: half a file would fill what is left of a full disk.
+    """
     partial = path.with_name(f"{path.name}.partial")
-    save_file(_separate(tensors), partial, metadata)
-    _flush(partial)
-    partial.replace(path)
+    try:
+        save_file(_separate(tensors), partial, metadata)
+        _flush(partial)
+        partial.replace(path)
+    except (OSError, SafetensorError):
+        partial.unlink(missing_ok=True)
+        raise
     _flush(path.parent)
 
 

@@ -1,6 +1,7 @@
 """A recipe and a folder in, a run out: continued exactly, never with another recipe, with the best weights kept."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from support_data import write_tiny_manifest
 from support_models import IMAGE, TEXT, tiny_recipe
 
 TESTS = Path(__file__).parents[1]
+SOURCE = Path(checkpoint.__file__).parents[1]
 Line = dict[str, object]
 
 
@@ -44,7 +46,7 @@ def same_tensors(one: Path, other: Path) -> bool:
 def test_a_run_killed_in_every_step_gives_the_weights_of_one_never_stopped(manifest: Path, tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-W", "error", TESTS / "support_killed_run.py", manifest, tmp_path],
-        env={"PYTHONPATH": str(TESTS), "HF_HUB_OFFLINE": "1"},
+        env={"PYTHONPATH": os.pathsep.join([str(TESTS), str(SOURCE)]), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,67 +1,76 @@
 """The training loop: step after step, with validation, checkpoints and exact continuation."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.runlog import RunLog
-from cxr_clip.tensor_files import save_weights
 from cxr_clip.tensors import Batch
-from cxr_clip.train.state import TrainState, load_state, save_state
+from cxr_clip.train.keeping import Keeper
+from cxr_clip.train.state import TrainState, load_state
 from cxr_clip.train.step import Learnt, learn, numbers
-from cxr_clip.train.stopwatch import Part, Stopwatch, TimeSpent
+from cxr_clip.train.stopwatch import Part, Stopwatch, TimeSpent, clock_of
 from cxr_clip.train.training import Training
 from cxr_clip.train.validation import Validation, validate
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a training ended; `spent` and `images` are of this session alone, `state.seconds` is of all sessions."""
+    """How a training ended; `spent`, `steps` and `images` are of this session, `state.seconds` is of all sessions."""
 
     state: TrainState
     validation: Validation | None
     spent: TimeSpent
+    steps: int
     images: int
 
 
-def train(training: Training, *, resume: Path, weights: Path, log: RunLog) -> TrainResult:
+def train(
+    training: Training, *, resume: Path, weights: Path, log: RunLog, after_step: Callable[[], None] | None = None
+) -> TrainResult:
     """Train to the last step, from the state in the file `resume` if it is there; the best weights go to `weights`.
 
-    Raises TrainingError at a loss or gradient that is not finite; the last good checkpoint is kept.
+    Checkpoints are written while the training goes on; `after_step` is called after every step. Raises TrainingError
+    at a loss or gradient that is not finite, and where a file cannot be written; the last good checkpoint is kept.
     """
     model, pace = training.model, training.pace
     state = load_state(resume, model, training.optimizer) if resume.is_file() else TrainState()
     log.open_at(state.step)
-    earlier = state.seconds
-    watch, validation, images = Stopwatch(), None, 0
+    start, earlier = state.step, state.seconds
+    watch, validation, images = Stopwatch(clock_of(training.device)), None, 0
     model.train()
-    for batch in training.batches_from(state.step):
-        watch.lap(Part.DATA)
-        learnt = learn(training, batch, state.step)
-        watch.lap(Part.MODEL)
-        training.optimizer.step()
-        watch.lap(Part.OPTIMIZER)
-        state = replace(state, step=state.step + 1)
-        epoch = state.step / pace.steps_per_epoch
-        images += sum(len(view) for view in batch.images) * training.workers.count
-        if pace.due(state.step, pace.log_steps):
-            log.training(state.step, epoch, figures(training, state.step, learnt, watch.spent, images))
-        watch.lap(Part.OTHER)
-        if training.validation_batches is not None and pace.due(state.step, pace.validate_steps):
-            validation = _validate(training, training.validation_batches())
-            log.validation(state.step, epoch, asdict(validation))
-            watch.lap(Part.VALIDATION)
-            state = _keep_best(state, validation, model, weights)
-        state = replace(state, seconds=earlier + watch.spent.learning + watch.spent.validation)
-        if pace.due(state.step, pace.checkpoint_steps):
-            save_state(resume, state, model, training.optimizer)
+    with Keeper(resume, weights, first=log.wait) as keeper:
+        for batch in training.batches_from(state.step):
+            watch.lap(Part.DATA)
+            learnt = learn(training, batch, state.step, lap=watch.lap)
+            training.optimizer.step()
+            watch.lap(Part.OPTIMIZER)
+            keeper.check()
+            state = replace(state, step=state.step + 1)
+            epoch = state.step / pace.steps_per_epoch
+            images += sum(len(view) for view in batch.images) * training.workers.count
+            if pace.due(state.step, pace.log_steps):
+                log.training(state.step, epoch, figures(training, state.step, learnt, watch.spent, images))
+            watch.lap(Part.OTHER)
+            best = training.validation_batches is None and state.step == pace.total_steps
+            if training.validation_batches is not None and pace.due(state.step, pace.validate_steps):
+                keeper.wait()  # loader processes are forked off here, and no thread must be at work then
+                validation = _validate(training, training.validation_batches())
+                log.validation(state.step, epoch, asdict(validation))
+                watch.lap(Part.VALIDATION)
+                state, best = _with_best(state, validation)
+            resumable = pace.due(state.step, pace.checkpoint_steps)
+            if resumable:
+                state = replace(state, seconds=earlier + watch.spent.learning + watch.spent.validation)
+            keeper.keep(state, model, training.optimizer, best=best, resumable=resumable)
+            watch.lap(Part.CHECKPOINTS)
+            if after_step is not None:
+                after_step()
+        keeper.wait()
         watch.lap(Part.CHECKPOINTS)
-    if training.validation_batches is None:
-        save_weights(weights, model)
     if images:
         log.end(state.step, state.step / pace.steps_per_epoch, asdict(watch.spent))
-    return TrainResult(state, validation, watch.spent, images)
+    return TrainResult(state, validation, watch.spent, state.step - start, images)
 
 
 def figures(training: Training, step: int, learnt: Learnt, spent: TimeSpent, images: int) -> dict[str, float]:
@@ -87,8 +96,8 @@ def _validate(training: Training, batches: Iterable[Batch]) -> Validation:
     )
 
 
-def _keep_best(state: TrainState, validation: Validation, model: DualEncoder, weights: Path) -> TrainState:
+def _with_best(state: TrainState, validation: Validation) -> tuple[TrainState, bool]:
+    """The state that knows of a validation, and whether its weights are the best so far."""
     if state.best_value is not None and validation.value <= state.best_value:
-        return state
-    save_weights(weights, model)
-    return replace(state, best_value=validation.value, best_step=state.step)
+        return state, False
+    return replace(state, best_value=validation.value, best_step=state.step), True

@@ -32,10 +32,26 @@ class TrainState:
 
 def save_state(path: Path, state: TrainState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Write model, optimiser and counters, under another name first."""
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for number, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-    write_tensors(path, tensors, {"state": json.dumps(asdict(state))})
+    write_tensors(path, state_tensors(model.state_dict(), moment_tensors(optimizer)), {"state": as_text(state)})
+
+
+def moment_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """All that an optimiser remembers, by the names of the state file."""
+    return {
+        f"optimizer.{number}.{name}": torch.as_tensor(value)
+        for number, moments in optimizer.state_dict()["state"].items()
+        for name, value in moments.items()
+    }
+
+
+def state_tensors(weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a state file, from the weights by their own names and `moment_tensors`."""
+    return {f"model.{name}": value for name, value in weights.items()} | dict(moments)
+
+
+def as_text(state: TrainState) -> str:
+    """The counters as the state file holds them."""
+    return json.dumps(asdict(state))
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainState:

@@ -135,7 +135,10 @@ def _summary(result: TrainResult, folder: Path) -> str:
         f"best validation at step {result.state.best_step}" if result.state.best_step is not None else "no validation"
     )
     recall = f", last R@10 {found.recall_at_10:.3f} on {found.studies} studies" if found else ""
+    learning = max(spent.learning, 1e-9)
     return (
-        f"{result.state.step} steps in {result.state.seconds:.0f} s of learning and validation; this session took "
-        f"{spent.total:.0f} s ({shares}); {best}{recall}; run folder {folder}"
+        f"{result.state.step} steps in {result.state.seconds:.0f} s of learning and validation; {best}{recall}; run "
+        f"folder {folder}\n"
+        f"this session took {spent.total:.0f} s ({shares}): {result.steps / learning:.2f} steps and "
+        f"{result.images / learning:.0f} images a second of learning"
     )

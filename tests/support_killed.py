@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-import cxr_clip.tensor_files as tensor_files
+from cxr_clip import tensor_files
 from cxr_clip.tensors import Batch
 from cxr_clip.train.training import Training
 from support_training import STEPS, before_step, run, tiny_training, wait_for_files

@@ -3,12 +3,13 @@
 import io
 import json
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from cxr_clip.errors import MissingPackageError
+from cxr_clip.errors import MissingPackageError, TrainingError
 from cxr_clip.runlog import RunLog
 
 FIGURES = {"loss": 1.5, "image_text": 1.25, "scale": 14.0, "images_per_second": 321.0}
@@ -91,3 +92,21 @@ def test_without_tensorboard_the_mend_is_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingPackageError, match=r'pip install "cxr-clip\[tensorboard\]"'):
         RunLog(tmp_path, total_steps=10, tensorboard=True)
+
+
+def test_a_log_that_cannot_be_written_is_told_with_its_mend(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "gone", total_steps=10)
+    log.training(1, 0.1, FIGURES)
+    with pytest.raises(TrainingError, match=r"metrics\.jsonl cannot be written .* make room there"):
+        log.wait()
+
+
+def test_who_logs_does_not_wait_for_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, ready = RunLog._append, threading.Event()
+    monkeypatch.setattr(RunLog, "_append", lambda *entry: (ready.wait(), written(*entry)))
+    with RunLog(tmp_path, total_steps=10) as log:
+        log.open_at(0)
+        log.training(1, 0.1, FIGURES)
+        assert not (tmp_path / "metrics.jsonl").exists()
+        ready.set()
+    assert [line["step"] for line in lines_of(tmp_path)] == [1]

@@ -46,4 +46,5 @@ def _counters(folder: Path) -> dict[str, object]:
 def _figures(folder: Path) -> list[tuple[str, int, object, object]]:
     """What the log says of the learning, each step once; times differ."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [(line["kind"], line["step"], line.get("loss"), line.get("gradient_norm")) for line in lines]
+    told = [line if line["kind"] != "time" else {"kind": "time", "step": line["step"]} for line in lines]
+    return [(line["kind"], line["step"], line.get("loss"), line.get("gradient_norm")) for line in told]

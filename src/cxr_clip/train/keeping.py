@@ -103,5 +103,5 @@ class Keeper:
         except (OSError, SafetensorError) as error:
             raise TrainingError(
                 f"the checkpoint of step {state.step} cannot be written into {self._resume.parent} ({error}): make "
-                "room there, or mend its permissions, and give the same command again, which continues from the one before"
+                "room there, or mend its permissions, and give the same command again: it continues from the last one"
             ) from error

@@ -18,7 +18,9 @@ from cxr_clip.data.prompts import PromptBank, load_prompt_bank
 from cxr_clip.data.store import ImageStore
 from cxr_clip.data.texts import Wording, choose_texts, fixed_texts, states_labels, training_texts
 from cxr_clip.data.transforms import EvalTransform, TrainTransform
+from cxr_clip.distributed import SINGLE, Workers
 from cxr_clip.errors import RecipeError, TrainingError
+from cxr_clip.model.batch_norm import batch_norm_names, synchronise
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.freezing import freeze
 from cxr_clip.model.image_encoder import ImageEncoder, image_encoder_from_architecture, image_encoder_from_folder
@@ -114,13 +116,32 @@ def make_model(recipe: Recipe, sources: tuple[Source, ...]) -> "tuple[DualEncode
     return model, tokeniser
 
 
-def set_up_training(model: DualEncoder, settings: ModelSettings) -> None:
-    """Give a model, new or read from its run, what a recipe says of its training alone: dropout, what trains."""
+def set_up_training(
+    model: DualEncoder, settings: ModelSettings, workers: Workers = SINGLE, *, device: str = "cpu"
+) -> None:
+    """Give a model, new or read from its run, what a recipe says of its training alone.
+
+    That is dropout, batch normalisation over `workers`, what trains.
+    """
     if settings.text.dropout is not None:
         set_dropout(model.text, settings.text.dropout)
+    _set_batch_norm(model, settings.image, workers, device=device)
     _choose_what_trains(model.image, settings.image.train)
     _choose_what_trains(model.text, settings.text.train)
     freeze(model, settings.freeze)
+
+
+def _set_batch_norm(model: DualEncoder, settings: ImageEncoderSettings, workers: Workers, *, device: str) -> None:
+    layers = batch_norm_names(model.image)
+    if settings.batch_norm != "synchronised" and not layers:
+        raise RecipeError(
+            f"model.image.batch_norm={settings.batch_norm} has no effect: this image encoder has no batch "
+            "normalisation; leave it out"
+        )
+    if settings.batch_norm == "frozen":
+        freeze(model, [f"image.{name}" for name in layers])
+    if settings.batch_norm == "synchronised" and workers.count > 1:
+        synchronise(model.image, workers, device=device)
 
 
 def _choose_what_trains(tower: ImageEncoder | TextEncoder, train: Trained) -> None:

@@ -8,7 +8,7 @@ from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import evaluate, quickstart, recipe, train
 from cxr_clip.commands.prepare import merge, prepare_app
 from cxr_clip.commands.synthesize import synthesize_app
-from cxr_clip.errors import CxrClipError
+from cxr_clip.errors import AnotherWorkerFailedError, CxrClipError
 from cxr_clip.terminal import say_on_stderr
 
 app = typer.Typer(
@@ -26,9 +26,14 @@ for _command in (merge, inspect, train, evaluate, recipe, quickstart):
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one sentence and exit code 2, an interruption exit code 130."""
+    """Run the command; a user's mistake is one sentence and exit code 2, an interruption exit code 130.
+
+    Of several workers one speaks.
+    """
     try:
         app()
+    except AnotherWorkerFailedError:
+        sys.exit(2)
     except CxrClipError as error:
         say_on_stderr(str(error))
         sys.exit(2)

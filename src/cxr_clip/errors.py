@@ -37,6 +37,14 @@ class TrainingError(CxrClipError):
     """Training cannot go on (a loss that is not finite, too few studies for one batch)."""
 
 
+class WorkerLostError(CxrClipError):
+    """Another worker of a training was killed or does not answer."""
+
+
+class AnotherWorkerFailedError(CxrClipError):
+    """Another worker says what is wrong; this one ends without a word."""
+
+
 class EvaluationError(CxrClipError):
     """A benchmark cannot be computed on this manifest."""
 

@@ -22,13 +22,17 @@ PLAIN_LINE_SECONDS = 20.0
 
 
 class RunLog:
-    """The log of one training of `total_steps` steps; a context manager that opens and closes what it draws on."""
+    """The log of one training of `total_steps` steps; a context manager that opens and closes what it draws on.
+
+    Without a folder nothing is written: of several workers one keeps the log.
+    """
 
     def __init__(
-        self, folder: Path, *, total_steps: int, tensorboard: bool = False, console: "Console | None" = None
+        self, folder: Path | None, *, total_steps: int, tensorboard: bool = False, console: "Console | None" = None
     ) -> None:
-        self._path = folder / "metrics.jsonl"
-        self._new_board = partial(require_tensorboard(), str(folder / "tensorboard")) if tensorboard else None
+        self._path = folder / "metrics.jsonl" if folder is not None else None
+        boards = folder / "tensorboard" if folder is not None and tensorboard else None
+        self._new_board = partial(require_tensorboard(), str(boards)) if boards is not None else None
         self._board: SummaryWriter | None = None
         self._display = _Display(console, total_steps) if console is not None else None
         self._background = Background()
@@ -45,7 +49,7 @@ class RunLog:
 
     def open_at(self, step: int) -> None:
         """Start, without the entries after `step` that are there: a continued run writes them again."""
-        if self._path.is_file():
+        if self._path is not None and self._path.is_file():
             kept = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
             unfinished = self._path.with_name(f"{self._path.name}.partial")
             unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
@@ -76,16 +80,17 @@ class RunLog:
         self._background.wait()
 
     def _write(self, kind: str, step: int, epoch: float, figures: Mapping[str, float]) -> None:
-        self._background.submit(partial(self._append, kind, step, epoch, dict(figures)))
+        if self._path is not None:
+            self._background.submit(partial(self._append, self._path, kind, step, epoch, dict(figures)))
 
-    def _append(self, kind: str, step: int, epoch: float, figures: Mapping[str, float]) -> None:
+    def _append(self, path: Path, kind: str, step: int, epoch: float, figures: Mapping[str, float]) -> None:
         entry = {"step": step, "epoch": round(epoch, 4), "kind": kind, **figures}
         try:
-            with self._path.open("a", encoding="utf-8") as file:
+            with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise TrainingError(
-                f"{self._path} cannot be written ({error}): make room there, or mend its permissions, and give the "
+                f"{path} cannot be written ({error}): make room there, or mend its permissions, and give the "
                 "same command again, which continues from the last checkpoint"
             ) from error
         if self._board is not None:

@@ -33,10 +33,14 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Pre-train on the manifests of a recipe, or continue the run in RUN where it stopped."""
+    from cxr_clip.distributed import joined_workers
     from cxr_clip.recipe import load_recipe
     from cxr_clip.train.train_run import train_run
 
-    result = train_run(load_recipe(recipe, overrides or ()), run, progress=not quiet)
+    with joined_workers() as workers:
+        result = train_run(load_recipe(recipe, overrides or ()), run, progress=not quiet, workers=workers)
+    if not workers.leads:
+        return
     say(result.summary)
     say(f"next: cxr-clip evaluate {run} MANIFEST_FOLDER")
 

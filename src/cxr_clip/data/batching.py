@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from cxr_clip.data.dataset import SampleKey, StudyDataset, StudySample
+from cxr_clip.distributed import SINGLE, Workers
 from cxr_clip.errors import CxrClipError, TrainingError
 from cxr_clip.tensors import Batch, Tokens
 
@@ -20,14 +21,31 @@ Tokenise = Callable[[Sequence[str]], Tokens]
 
 
 class TrainingOrder:
-    """The keys of every batch of a whole training, from `start_step` on.
+    """The keys of this worker's share of every batch of a whole training, from `start_step` on.
 
     Each epoch is a permutation drawn from (seed, epoch); its last short batch is left out. One loader serves all
-    epochs, so that its processes start once, and a continued run takes up the same order in the middle.
+    epochs, so that its processes start once, and a continued run takes up the same order in the middle. `batch_size`
+    is that of all workers together: their shares of a batch, one after the other, are the batch of a single one.
+    Raises TrainingError where a worker would have nothing of a batch.
     """
 
-    def __init__(self, studies: int, *, batch_size: int, seed: int, total_steps: int, start_step: int = 0) -> None:
+    def __init__(
+        self,
+        studies: int,
+        *,
+        batch_size: int,
+        seed: int,
+        total_steps: int,
+        start_step: int = 0,
+        workers: Workers = SINGLE,
+    ) -> None:
+        if batch_size < workers.count:
+            raise TrainingError(
+                f"a batch of {batch_size} studies is too small for {workers.count} workers: set "
+                f"train.batch_size={workers.count} or more (it counts all workers), or start fewer"
+            )
         self.steps_per_epoch = steps_per_epoch(studies, batch_size)
+        self._own = workers.share(batch_size)
         self._studies = studies
         self._batch_size = batch_size
         self._seed = seed
@@ -44,7 +62,7 @@ class TrainingOrder:
             order = self._epoch(epoch)
             last = min(self.steps_per_epoch, first + self._total_steps - step)
             for batch in range(first, last):
-                rows = order[batch * self._batch_size : (batch + 1) * self._batch_size]
+                rows = order[batch * self._batch_size : (batch + 1) * self._batch_size][self._own]
                 yield [SampleKey(epoch, int(row)) for row in rows]
             step += last - first
 
@@ -151,10 +169,15 @@ class _Fetcher:
             return _Fetched(error)
 
 
-def in_order(studies: int, batch_size: int) -> list[list[SampleKey]]:
-    """Keys of every study once, in order, the last batch as short as it comes: for validation."""
+def in_order(studies: int, batch_size: int, workers: Workers = SINGLE) -> list[list[SampleKey]]:
+    """Keys of every study once, in order, the last batch as short as it comes: for validation.
+
+    Each worker has its share of every batch. Of the last one some may have none, and so a batch less.
+    """
     rows = range(studies)
-    return [[SampleKey(0, row) for row in rows[start : start + batch_size]] for start in range(0, studies, batch_size)]
+    batches = (rows[start : start + batch_size] for start in range(0, studies, batch_size))
+    shares = (batch[workers.share(len(batch))] for batch in batches)
+    return [[SampleKey(0, row) for row in share] for share in shares if share]
 
 
 def _calm_worker(_number: int) -> None:

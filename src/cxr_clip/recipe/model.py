@@ -22,7 +22,9 @@ class ImageEncoderSettings(Section):
 
     `architecture` is `resnet50`, `swin-tiny`, or what `transformers.AutoConfig.for_model` takes, `model_type` first.
     `mean` and `std` are of images in 0..1; null = what the encoder's family was trained with. `train`: all of it,
-    `locked` (nothing), or the number of its last stages that train.
+    `locked` (nothing), or the number of its last stages that train. `batch_norm` takes its statistics over the batch of
+    all workers (synchronised), over a worker's own rows (local), or not at all (frozen: those that the weights came
+    with, and its own weights do not train either).
     """
 
     pretrained: str | None = None
@@ -31,6 +33,7 @@ class ImageEncoderSettings(Section):
     mean: tuple[float, float, float] | None = None
     std: tuple[Above0, Above0, Above0] | None = None
     train: Trained = "all"
+    batch_norm: Literal["synchronised", "local", "frozen"] = "synchronised"
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cxr_clip import assemble, checkpoint
 from cxr_clip.checkpoint import Run
+from cxr_clip.distributed import Workers, gather_objects
 from cxr_clip.errors import CheckpointError, RecipeError, TrainingError
 from cxr_clip.recipe import Recipe, load_recipe
 from cxr_clip.train.fingerprint import fingerprint
@@ -29,15 +30,36 @@ def run_to_continue(recipe: Recipe, folder: Path, sources: tuple[assemble.Source
     return replace(checkpoint.read_run(folder), recipe=recipe)
 
 
-def _refuse_other_recipe(there: Recipe, asked: Recipe, folder: Path) -> None:
-    """A run is continued with its own settings or not at all; where its manifests lie is none of them."""
+def refuse_other_workers_recipe(recipe: Recipe, sources: tuple[assemble.Source, ...], workers: Workers) -> None:
+    """All workers learn by the same settings and from the same studies; where these lie may differ by machine."""
+    for rank, (other, studies) in enumerate(gather_objects((recipe, fingerprint(sources)), workers)):
+        if rank == 0:
+            first, first_studies = other, studies
+        changed = _changes(first, other, there="for worker 0", asked=f"for worker {rank}")
+        if changed:
+            raise RecipeError(
+                f"the workers were started with different recipes ({'; '.join(changed[:5])}): give all the same one"
+            )
+        if studies != first_studies:
+            raise TrainingError(
+                f"worker {rank} finds other studies in data.sources than worker 0: give all machines the same manifests"
+            )
+
+
+def _changes(old: Recipe, new: Recipe, *, there: str, asked: str) -> list[str]:
+    """The settings that decide what comes out and differ; where manifests lie is none of them."""
     paths = {"data": {"sources": {"__all__": {"manifest"}}}}
-    old, new = (dict(_flat(recipe.model_dump(mode="json", exclude=paths))) for recipe in (there, asked))
-    changed = [
-        f"{key}: {old.get(key)!r} there, {new.get(key)!r} asked"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith(MAY_CHANGE)
+    before, after = (dict(_flat(recipe.model_dump(mode="json", exclude=paths))) for recipe in (old, new))
+    return [
+        f"{key}: {before.get(key)!r} {there}, {after.get(key)!r} {asked}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and not key.startswith(MAY_CHANGE)
     ]
+
+
+def _refuse_other_recipe(there: Recipe, asked: Recipe, folder: Path) -> None:
+    """A run is continued with its own settings or not at all."""
+    changed = _changes(there, asked, there="there", asked="asked")
     if changed:
         raise RecipeError(
             f"{folder} holds a run of another recipe ({'; '.join(changed[:5])}): name another folder, "

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from cxr_clip.distributed import refuse_disagreement, take_buffers_of_first
 from cxr_clip.runlog import RunLog
 from cxr_clip.tensors import Batch
 from cxr_clip.train.keeping import Keeper
@@ -12,6 +13,8 @@ from cxr_clip.train.step import Learnt, learn, numbers
 from cxr_clip.train.stopwatch import Part, Stopwatch, TimeSpent, clock_of
 from cxr_clip.train.training import Training
 from cxr_clip.train.validation import Validation, validate
+
+SAME_DISK = "the run folder must lie on a disk that all machines share"
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,13 @@ def train(
 ) -> TrainResult:
     """Train to the last step, from the state in the file `resume` if it is there; the best weights go to `weights`.
 
-    Checkpoints are written while the training goes on; `after_step` is called after every step. Raises TrainingError
-    at a loss or gradient that is not finite, and where a file cannot be written; the last good checkpoint is kept.
+    Of several workers all call this, and the first one writes. Checkpoints are written while the training goes on;
+    `after_step` is called after every step. Raises TrainingError at a loss or gradient that is not finite, and where a
+    file cannot be written; the last good checkpoint is kept.
     """
-    model, pace = training.model, training.pace
+    model, pace, workers = training.model, training.pace, training.workers
     state = load_state(resume, model, training.optimizer) if resume.is_file() else TrainState()
+    refuse_disagreement(f"the step in {resume}", state.step, workers, mend=SAME_DISK)
     log.open_at(state.step)
     start, earlier = state.step, state.seconds
     watch, validation, images = Stopwatch(clock_of(training.device)), None, 0
@@ -48,7 +53,7 @@ def train(
             keeper.check()
             state = replace(state, step=state.step + 1)
             epoch = state.step / pace.steps_per_epoch
-            images += sum(len(view) for view in batch.images) * training.workers.count
+            images += len(batch.images) * learnt.studies
             if pace.due(state.step, pace.log_steps):
                 log.training(state.step, epoch, figures(training, state.step, learnt, watch.spent, images))
             watch.lap(Part.OTHER)
@@ -62,7 +67,8 @@ def train(
             resumable = pace.due(state.step, pace.checkpoint_steps)
             if resumable:
                 state = replace(state, seconds=earlier + watch.spent.learning + watch.spent.validation)
-            keeper.keep(state, model, training.optimizer, best=best, resumable=resumable)
+            if workers.leads:
+                keeper.keep(state, model, training.optimizer, best=best, resumable=resumable)
             watch.lap(Part.CHECKPOINTS)
             if after_step is not None:
                 after_step()
@@ -91,8 +97,14 @@ def figures(training: Training, step: int, learnt: Learnt, spent: TimeSpent, ima
 
 
 def _validate(training: Training, batches: Iterable[Batch]) -> Validation:
+    take_buffers_of_first(training.model, training.workers)
     return validate(
-        training.model, batches, weights=training.weights, autocast=training.autocast, device=training.device
+        training.model,
+        batches,
+        weights=training.weights,
+        autocast=training.autocast,
+        device=training.device,
+        workers=training.workers,
     )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.graph import register_multi_grad_hook
 
-from cxr_clip.distributed import gather
+from cxr_clip.distributed import Workers, gather
 from cxr_clip.errors import TrainingError
 from cxr_clip.losses import study_contrast, weighted_sum
 from cxr_clip.tensors import Batch, EmbeddedViews, LossTerms
@@ -22,8 +22,9 @@ from cxr_clip.train.validation import move
 
 @dataclass(frozen=True)
 class Learnt:
-    """What one batch had to say: its loss terms, and the norm of the gradient before clipping."""
+    """What one batch of `studies` (of all workers) had to say; the norm is that of the gradient before clipping."""
 
+    studies: int
     loss: float
     terms: LossTerms
     gradient_norm: float
@@ -34,17 +35,13 @@ def learn(training: Training, batch: Batch, step: int, *, lap: Callable[[Part], 
 
     `lap` is told what the time since its last call went into.
     """
-    # Dropout of a step depends on (seed, step), so a continued run needs no saved random state.
-    torch.manual_seed((training.seed * 1_000_003 + step) % 2**63)
+    seed_dropout(training, step)
     set_learning_rate(training.optimizer, training.learning_rate(step))
     training.optimizer.zero_grad(set_to_none=True)
     with training.autocast:
-        views: EmbeddedViews = training.model(move(batch, training.device))
+        views: EmbeddedViews = training.learner(move(batch, training.device))
     lap(Part.ENCODERS)
-    everyone = EmbeddedViews(
-        images=tuple(gather(view, training.workers) for view in views.images),
-        texts=tuple(gather(view, training.workers) for view in views.texts),
-    )
+    everyone = of_all_workers(views, training.workers)
     terms = study_contrast(everyone, training.model.scale)
     loss = weighted_sum(terms, training.weights)
     _refuse_not_finite("loss", loss, terms, batch, step)
@@ -54,7 +51,25 @@ def learn(training: Training, batch: Batch, step: int, *, lap: Callable[[Part], 
     limit = training.pace.clip_norm if training.pace.clip_norm is not None else float("inf")
     norm = torch.nn.utils.clip_grad_norm_(training.model.parameters(), limit)
     _refuse_not_finite("gradient", norm, terms, batch, step)
-    return Learnt(loss=float(loss.detach()), terms=terms, gradient_norm=float(norm))
+    return Learnt(studies=len(everyone.images[0]), loss=float(loss.detach()), terms=terms, gradient_norm=float(norm))
+
+
+def seed_dropout(training: Training, step: int) -> None:
+    """Dropout depends on (seed, step, rank), so a continued run needs no saved random state.
+
+    Torch's CPU generator takes the lower 32 bits of a seed: the odd number keeps ranks apart there.
+    """
+    torch.manual_seed((training.seed * 1_000_003 + step + training.workers.rank * 2_038_074_743) % 2**63)
+
+
+def of_all_workers(views: EmbeddedViews, workers: Workers) -> EmbeddedViews:
+    """The embeddings of all workers' studies, with gradients; all views of a study travel in one message."""
+    if workers.count == 1:
+        return views
+    dim = views.images[0].shape[1]
+    together = torch.split(gather(torch.cat((*views.images, *views.texts), dim=1), workers), dim, dim=1)
+    images = len(views.images)
+    return EmbeddedViews(images=together[:images], texts=together[images:])
 
 
 @contextmanager

@@ -10,12 +10,13 @@ from rich.console import Console
 from cxr_clip import assemble, checkpoint
 from cxr_clip.checkpoint import Run
 from cxr_clip.data.batching import TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, replicate
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
 from cxr_clip.recipe import Recipe
 from cxr_clip.runlog import RunLog, require_tensorboard
 from cxr_clip.tensors import Batch
-from cxr_clip.train.continuation import run_to_continue
+from cxr_clip.train.continuation import refuse_other_workers_recipe, run_to_continue
 from cxr_clip.train.fingerprint import fingerprint
 from cxr_clip.train.loop import TrainResult, train
 from cxr_clip.train.optim import adamw, warmup_cosine
@@ -30,34 +31,40 @@ class Trained:
     summary: str
 
 
-def train_run(recipe: Recipe, folder: Path, *, progress: bool = True) -> Trained:
-    """Train `recipe` in `folder`, or continue the run that is there.
+def train_run(recipe: Recipe, folder: Path, *, progress: bool = True, workers: Workers = SINGLE) -> Trained:
+    """Train `recipe` in `folder`, or continue the run that is there; all `workers` call this, and the first one writes.
 
     Raises RecipeError where the folder holds a run of another recipe, TrainingError where it learned from other
     studies, and what the parts raise.
     """
-    _refuse_what_is_absent(recipe)
+    _refuse_what_is_absent(recipe, workers)
     sources = assemble.open_sources(recipe.data)
+    if workers.count > 1:
+        refuse_other_workers_recipe(recipe, sources, workers)
     there = run_to_continue(recipe, folder, sources)
     run = there or _new_run(recipe, sources)
-    training = make_training(run, sources)
-    if there is None:
+    training = make_training(run, sources, workers)
+    gather_objects("looked", workers)  # nobody looks any more, so the folder may change
+    if there is None and workers.leads:
         # Not before all of the recipe has proved possible: the mended one must find no run of another recipe here.
         checkpoint.write_run(folder, run)
         (folder / checkpoint.STUDIES).write_text(f"{fingerprint(sources)}\n", encoding="utf-8")
-    console = Console(stderr=True) if progress else None
+    console = Console(stderr=True) if progress and workers.leads else None
     with RunLog(
-        folder, total_steps=training.pace.total_steps, tensorboard=recipe.log.tensorboard, console=console
+        folder if workers.leads else None,
+        total_steps=training.pace.total_steps,
+        tensorboard=recipe.log.tensorboard,
+        console=console,
     ) as log:
         result = train(training, resume=folder / checkpoint.RESUME, weights=folder / checkpoint.WEIGHTS, log=log)
     return Trained(result, _summary(result, folder))
 
 
-def _refuse_what_is_absent(recipe: Recipe) -> None:
+def _refuse_what_is_absent(recipe: Recipe, workers: Workers) -> None:
     """Look for the packages and the device of a recipe before anything is made."""
     if recipe.log.tensorboard:
         require_tensorboard()
-    assemble.choose_device(recipe.train.device)
+    refuse_crowded_gpu(assemble.choose_device(recipe.train.device), workers)
 
 
 def _new_run(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> Run:
@@ -65,11 +72,11 @@ def _new_run(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> Run:
     return Run(model=model, tokeniser=tokeniser, recipe=recipe)
 
 
-def make_training(run: Run, sources: tuple[assemble.Source, ...]) -> Training:
-    """The objects of a training, from a run and its data."""
+def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Workers = SINGLE) -> Training:
+    """The objects of a training, from a run and its data, for one of `workers`."""
     recipe, settings = run.recipe, run.recipe.train
     device = assemble.choose_device(settings.device)
-    assemble.set_up_training(run.model, recipe.model)
+    assemble.set_up_training(run.model, recipe.model, workers, device=device)
     model = run.model.to(device)
     data = assemble.make_training_set(recipe.data, sources, seed=settings.seed)
     checking = assemble.make_validation_set(recipe.data, sources)
@@ -85,11 +92,12 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...]) -> Training:
             seed=settings.seed,
             total_steps=pace.total_steps,
             start_step=step,
+            workers=workers,
         )
         return load(data, order)
 
     def validation_batches() -> Iterable[Batch]:
-        return load(checking, in_order(len(checking), settings.batch_size))
+        return load(checking, in_order(len(checking), settings.batch_size, workers))
 
     def learning_rate(step: int) -> float:
         warmup = round(settings.warmup_epochs * pace.steps_per_epoch)
@@ -109,6 +117,8 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...]) -> Training:
         seed=settings.seed,
         bf16=settings.precision == "bf16",
         device=device,
+        workers=workers,
+        replica=replicate(model, workers) if workers.count > 1 else None,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from cxr_clip.distributed import SINGLE, Workers
 from cxr_clip.losses import LossWeights
@@ -29,7 +30,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class Training:
-    """The objects of one training; `batches_from(step)` gives the batches of all steps from there on."""
+    """The objects of one training; `batches_from(step)` gives this worker's batches of all steps from there on.
+
+    `replica` is the model as `distributed.replicate` gives it, absent where there is one worker.
+    """
 
     model: DualEncoder
     optimizer: torch.optim.Optimizer
@@ -42,6 +46,12 @@ class Training:
     bf16: bool = False
     device: str = "cpu"
     workers: Workers = SINGLE
+    replica: nn.Module | None = None
+
+    @property
+    def learner(self) -> nn.Module:
+        """What a step calls: the model itself, or with several workers its replica."""
+        return self.model if self.replica is None else self.replica
 
     @property
     def autocast(self) -> torch.autocast:

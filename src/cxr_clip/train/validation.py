@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 
 import numpy as np
 import torch
 
+from cxr_clip.distributed import SINGLE, Workers, gather_objects
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.ranking import merge_identical, recall_at, target_ranks
-from cxr_clip.tensors import Batch
+from cxr_clip.tensors import Batch, EmbeddedViews
 
 RECALLS = (1, 5, 10)
 
@@ -31,29 +33,70 @@ class Validation:
         return (self.recall_at_1 + self.recall_at_5 + self.recall_at_10) / 3 - 1e-6 * self.loss
 
 
+@dataclass(frozen=True)
+class _Embedded:
+    """A batch, or a worker's share of it, as embeddings in the main memory; `keys` tell its first texts apart."""
+
+    views: EmbeddedViews
+    keys: tuple[str, ...]
+
+
 @torch.no_grad()
 def validate(
-    model: DualEncoder, batches: Iterable[Batch], *, weights: LossWeights, autocast: torch.autocast, device: str
+    model: DualEncoder,
+    batches: Iterable[Batch],
+    *,
+    weights: LossWeights,
+    autocast: torch.autocast,
+    device: str,
+    workers: Workers = SINGLE,
 ) -> Validation:
-    """Measure `model` on batches of fixed images and texts; the first image and first text of each study are paired."""
+    """Measure `model` on batches of fixed images and texts; the first image and first text of each study are paired.
+
+    With several workers `batches` are this one's shares (`data.batching.in_order`), and every worker has the figures
+    of whole batches and all studies.
+    """
     was_training = model.training
     model.eval()
-    losses, sizes, images, texts, keys = [], [], [], [], []
-    for batch in batches:
-        moved = move(batch, device)
-        with autocast:
-            views = model(moved)
-        losses.append(float(weighted_sum(study_contrast(views, model.scale), weights)))
-        sizes.append(len(batch.study_ids))
-        images.append(views.images[0].float().cpu())
-        texts.append(views.texts[0].float().cpu())
-        first = batch.texts[0]
-        keys += [" ".join(map(str, row[mask.bool()].tolist())) for row, mask in zip(first.ids, first.mask, strict=True)]
+    own = [_embed(model, batch, autocast=autocast, device=device) for batch in batches]
     model.train(was_training)
+    together = [_joined(shares) for shares in zip_longest(*gather_objects(own, workers))]
+    scale = model.scale
+    losses = [float(weighted_sum(study_contrast(_to(batch.views, device), scale), weights)) for batch in together]
+    keys = [key for batch in together for key in batch.keys]
+    images = torch.cat([batch.views.images[0] for batch in together])
+    texts = torch.cat([batch.views.texts[0] for batch in together])
     merged = merge_identical(keys)
-    ranks = target_ranks(torch.cat(images), torch.cat(texts)[torch.from_numpy(merged.first)], merged.group)
+    ranks = target_ranks(images, texts[torch.from_numpy(merged.first)], merged.group)
     at = [recall_at(ranks, k) for k in RECALLS]
+    sizes = [len(batch.keys) for batch in together]
     return Validation(float(np.average(losses, weights=sizes)), at[0], at[1], at[2], float(np.median(ranks)), len(keys))
+
+
+def _embed(model: DualEncoder, batch: Batch, *, autocast: torch.autocast, device: str) -> _Embedded:
+    with autocast:
+        views = model(move(batch, device))
+    first = batch.texts[0]
+    keys = (" ".join(map(str, row[mask.bool()].tolist())) for row, mask in zip(first.ids, first.mask, strict=True))
+    return _Embedded(_to(views, "cpu"), tuple(keys))
+
+
+def _joined(shares: Iterable[_Embedded | None]) -> _Embedded:
+    """One batch from the shares of its workers; a worker may have had none of the last one."""
+    present = [share for share in shares if share is not None]
+    return _Embedded(
+        views=EmbeddedViews(
+            images=tuple(map(torch.cat, zip(*(share.views.images for share in present), strict=True))),
+            texts=tuple(map(torch.cat, zip(*(share.views.texts for share in present), strict=True))),
+        ),
+        keys=tuple(chain.from_iterable(share.keys for share in present)),
+    )
+
+
+def _to(views: EmbeddedViews, device: str) -> EmbeddedViews:
+    return EmbeddedViews(
+        images=tuple(view.to(device) for view in views.images), texts=tuple(view.to(device) for view in views.texts)
+    )
 
 
 def move(batch: Batch, device: str) -> Batch:

@@ -1,31 +1,17 @@
 """A run that is killed at any moment and continued is the run that was never stopped."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-import cxr_clip
-
-TESTS = Path(__file__).parents[1]
-SOURCE = Path(cxr_clip.__file__).parents[1]
+from support_programs import run_program
 
 
 def test_a_run_killed_at_every_step_ends_bit_for_bit_as_one_never_stopped(tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(SOURCE)])}
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", TESTS / "support_killed.py", tmp_path / "runs"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+    run_program("support_killed.py", tmp_path / "runs")
     assert int((tmp_path / "runs" / "kills").read_text()) == 17
     for name in ("resume.safetensors", "weights.safetensors"):
         straight, killed = (load_file(tmp_path / "runs" / run / name) for run in ("straight", "killed"))

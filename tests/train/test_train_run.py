@@ -1,9 +1,6 @@
 """A recipe and a folder in, a run out: continued exactly, never with another recipe, with the best weights kept."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,9 +19,8 @@ from cxr_clip.train.continuation import MAY_CHANGE
 from cxr_clip.train.train_run import train_run
 from support_data import write_tiny_manifest
 from support_models import IMAGE, TEXT, tiny_recipe
+from support_programs import run_program
 
-TESTS = Path(__file__).parents[1]
-SOURCE = Path(checkpoint.__file__).parents[1]
 Line = dict[str, object]
 
 
@@ -44,14 +40,7 @@ def same_tensors(one: Path, other: Path) -> bool:
 
 
 def test_a_run_killed_in_every_step_gives_the_weights_of_one_never_stopped(manifest: Path, tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", TESTS / "support_killed_run.py", manifest, tmp_path],
-        env={"PYTHONPATH": os.pathsep.join([str(TESTS), str(SOURCE)]), "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+    run_program("support_killed_run.py", manifest, tmp_path)
     straight = tmp_path / "straight"
     for other in (tmp_path / "killed", tmp_path / "two-processes"):
         for name in (checkpoint.WEIGHTS, checkpoint.RESUME):

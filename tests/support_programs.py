@@ -1,0 +1,29 @@
+"""Programs of the tests: each runs in processes of its own, on the same code as the test that starts it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cxr_clip
+
+TESTS = Path(__file__).parent
+
+
+def run_program(name: str, *arguments: object, timeout: float = 300) -> None:
+    """Run tests/NAME to its good end; what it wrote on stderr is shown where it ends otherwise."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", TESTS / name, *map(str, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def environment() -> dict[str, str]:
+    """The environment of a program that imports what this process imports."""
+    paths = (TESTS, Path(cxr_clip.__file__).parents[1])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "HF_HUB_OFFLINE": "1"}

@@ -14,11 +14,13 @@ from cxr_clip.background import THREAD
 from cxr_clip.data.batching import Collate, TrainingOrder, batches, in_order
 from cxr_clip.data.dataset import Part, StudyDataset, choose_images, first_images
 from cxr_clip.data.transforms import TrainTransform
+from cxr_clip.distributed import SINGLE, Workers, replicate
 from cxr_clip.losses import LossWeights
+from cxr_clip.model.batch_norm import synchronise
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.freezing import trainable_groups
 from cxr_clip.model.image_encoder import image_encoder_from_architecture
-from cxr_clip.model.text_encoder import text_encoder_from_architecture
+from cxr_clip.model.text_encoder import set_dropout, text_encoder_from_architecture
 from cxr_clip.model.tokeniser import tokenise, train_tokeniser
 from cxr_clip.runlog import RunLog
 from cxr_clip.study import ImageFile, Split, Study
@@ -33,8 +35,13 @@ BATCH = 4
 STEPS = 9
 
 
-def tiny_training(*, initial_seed: int = 0, processes: int = 0) -> Training:
-    """Nine steps over three epochs of 14 studies, with dropout, batch normalisation and two learning-rate factors."""
+def tiny_training(
+    *, initial_seed: int = 0, processes: int = 0, workers: Workers = SINGLE, exact: bool = False
+) -> Training:
+    """Nine steps over three epochs of 14 studies, with dropout, batch normalisation and two learning-rate factors.
+
+    `exact`: without dropout and in double precision, so that rounding is no excuse.
+    """
     tokeniser = train_tokeniser(SENTENCES, vocabulary_size=200, lowercase=True)
     torch.manual_seed(initial_seed)
     model = DualEncoder(
@@ -42,12 +49,17 @@ def tiny_training(*, initial_seed: int = 0, processes: int = 0) -> Training:
         text_encoder_from_architecture({**TEXT, "vocab_size": len(tokeniser)}, pooling="eos"),
         dim=12,
     )
+    if exact:
+        set_dropout(model.text, 0.0)
+        model.double()
+    if workers.count > 1:
+        synchronise(model.image, workers, device="cpu")
     collate = Collate(partial(tokenise, tokeniser, max_length=48))
     training, validation = _studies("t", STUDIES), _studies("v", 6)
     load = partial(batches, collate=collate, processes=processes, pin=False)
 
     def batches_from(step: int) -> Iterable[Batch]:
-        order = TrainingOrder(STUDIES, batch_size=BATCH, seed=3, total_steps=STEPS, start_step=step)
+        order = TrainingOrder(STUDIES, batch_size=BATCH, seed=3, total_steps=STEPS, start_step=step, workers=workers)
         return load(_dataset(training), order)
 
     return Training(
@@ -56,15 +68,17 @@ def tiny_training(*, initial_seed: int = 0, processes: int = 0) -> Training:
         learning_rate=lambda step: 0.01 * warmup_cosine(step, warmup_steps=2, total_steps=STEPS),
         weights=LossWeights(),
         batches_from=batches_from,
-        validation_batches=lambda: load(_dataset(validation, fixed=True), in_order(6, BATCH)),
+        validation_batches=lambda: load(_dataset(validation, fixed=True), in_order(6, BATCH, workers)),
         pace=Pace(total_steps=STEPS, steps_per_epoch=3, validate_steps=3, checkpoint_steps=2, log_steps=1),
         seed=3,
+        workers=workers,
+        replica=replicate(model, workers) if workers.count > 1 else None,
     )
 
 
 def run(training: Training, folder: Path) -> TrainResult:
     """Train in `folder`, or continue what is there, without a display."""
-    with RunLog(folder, total_steps=training.pace.total_steps) as log:
+    with RunLog(folder if training.workers.leads else None, total_steps=training.pace.total_steps) as log:
         return train(training, resume=folder / "resume.safetensors", weights=folder / "weights.safetensors", log=log)
 
 

@@ -1,49 +1,48 @@
-"""Two workers, each with half of a batch, as a program: every worker is a process of its own.
+"""Several workers on this machine, each a forked process that is told what torchrun would tell it.
 
-    python support_workers.py FOLDER
-
-FOLDER/batch.safetensors holds the embeddings of the whole batch and the scale; worker r writes FOLDER/worker<r>.
+To be used by programs alone (`support_programs.run_program`): tests themselves open no sockets.
 """
 
 import os
+import socket
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
-import torch
-import torch.distributed as dist
-from safetensors.torch import load_file, save_file
-
-from cxr_clip.distributed import Workers, gather
-from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
-from cxr_clip.tensors import EmbeddedViews
-
-NAMES = ("image", "other_image", "text", "other_text")
+from cxr_clip.distributed import Workers, joined_workers
 
 
-def work(folder: Path, workers: Workers) -> None:
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=workers.rank, world_size=workers.count)
-    batch = load_file(folder / "batch.safetensors")
-    scale = batch["scale"].requires_grad_()
-    own = {name: batch[name].chunk(workers.count)[workers.rank].clone().requires_grad_() for name in NAMES}
-    rows = [gather(own[name], workers) for name in NAMES]
-    views = EmbeddedViews(images=(rows[0], rows[1]), texts=(rows[2], rows[3]))
-    loss = weighted_sum(study_contrast(views, scale), LossWeights())
-    loss.backward()
-    results = {"loss": loss.detach(), "scale": scale.grad}
-    save_file(results | {name: value.grad for name, value in own.items()}, folder / f"worker{workers.rank}")
-    dist.destroy_process_group()
+def start_workers(count: int, act: Callable[[Workers], None]) -> list[int]:
+    """Let `count` joined workers act; how each ended, by rank: 0, 1 after an exception, or minus the signal."""
+    port = _free_port()
+    children = [_start(Workers(rank, count), port, act) for rank in range(count)]
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
-def main(folder: Path) -> None:
-    torch.set_num_threads(1)
+def _start(worker: Workers, port: int, act: Callable[[Workers], None]) -> int:
     child = os.fork()
-    if child == 0:
-        work(folder, Workers(rank=1, count=2))
-        os._exit(0)
-    work(folder, Workers(rank=0, count=2))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    if child:
+        return child
+    ended = 1
+    try:
+        os.environ |= {
+            "RANK": str(worker.rank),
+            "LOCAL_RANK": str(worker.rank),
+            "WORLD_SIZE": str(worker.count),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "GLOO_SOCKET_IFNAME": "lo",
+        }
+        with joined_workers() as workers:
+            act(workers)
+        ended = 0
+    finally:
+        if ended:
+            sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        os._exit(ended)
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,18 +1,19 @@
 """Several workers learn as one with the whole batch would."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
-from cxr_clip.distributed import SINGLE, gather
+from cxr_clip.distributed import SINGLE, Workers, gather
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.tensors import EmbeddedViews
-from support_workers import NAMES
+from support_gather import NAMES
+from support_programs import run_program
 
 
 def test_a_single_worker_gets_its_own_back() -> None:
@@ -20,13 +21,23 @@ def test_a_single_worker_gets_its_own_back() -> None:
     assert gather(values, SINGLE) is values
 
 
-def test_two_workers_have_the_loss_and_the_gradients_of_one(tmp_path: Path) -> None:
+@given(st.integers(0, 50), st.integers(1, 9))
+def test_shares_follow_each_other_and_differ_by_a_row_at_most(rows: int, count: int) -> None:
+    shares = [list(range(rows))[Workers(rank, count).share(rows)] for rank in range(count)]
+    assert [row for share in shares for row in share] == list(range(rows))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize(("count", "rows"), [(2, 6), (3, 7)])
+def test_workers_have_the_loss_and_the_gradients_of_one(count: int, rows: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    batch = {name: normalize(torch.randn(6, 5, dtype=torch.float64), dim=1) for name in NAMES}
-    save_file(batch | {"scale": torch.tensor([9.0], dtype=torch.float64)}, tmp_path / "batch.safetensors")
-    program = [sys.executable, Path(__file__).with_name("support_workers.py"), tmp_path]
-    ended = subprocess.run(program, env=os.environ, capture_output=True, text=True, check=False, timeout=100)
-    assert ended.returncode == 0, ended.stderr
+    batch = {name: normalize(torch.randn(rows, 5, dtype=torch.float64), dim=1) for name in NAMES}
+    settings = {"weights": [1.0, 1.0, 0.5], "label_smoothing": 0.0, "scale": [9.0]}
+    save_file(
+        batch | {name: torch.tensor(value, dtype=torch.float64) for name, value in settings.items()},
+        tmp_path / "batch.safetensors",
+    )
+    run_program("support_gather.py", tmp_path, count)
 
     whole = {name: value.clone().requires_grad_() for name, value in batch.items()}
     scale = torch.tensor([9.0], dtype=torch.float64, requires_grad=True)
@@ -34,11 +45,11 @@ def test_two_workers_have_the_loss_and_the_gradients_of_one(tmp_path: Path) -> N
     views = EmbeddedViews(images=(image, other_image), texts=(text, other_text))
     loss = weighted_sum(study_contrast(views, scale), LossWeights())
     loss.backward()
-    found = [load_file(tmp_path / f"worker{rank}") for rank in range(2)]
+    found = [load_file(tmp_path / f"worker{rank}") for rank in range(count)]
     for worker in found:
         assert torch.allclose(worker["loss"], loss.detach(), atol=1e-12)
         assert torch.allclose(worker["scale"], scale.grad, atol=1e-12)
     for name in NAMES:
         # Every worker's loss is that of the whole batch, so their sum flows back: the mean over workers undoes it.
         gathered = torch.cat([worker[name] for worker in found])
-        assert torch.allclose(gathered, 2 * whole[name].grad, atol=1e-12)
+        assert torch.allclose(gathered, count * whole[name].grad, atol=1e-12)

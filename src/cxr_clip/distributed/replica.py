@@ -26,8 +26,11 @@ def replicate(model: nn.Module, workers: Workers) -> nn.Module:
     """
     if workers.count == 1:
         return model
+    replica = DistributedDataParallel(model, gradient_as_bucket_view=True)
     # Buffers are running statistics: equal on all workers, or of no account while training (`take_buffers_of_first`).
-    return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+    # Set here, because the argument has one name in older versions of torch and another in newer ones.
+    replica.broadcast_buffers = False
+    return replica
 
 
 def keeping_gradients(replica: nn.Module) -> AbstractContextManager[None]:

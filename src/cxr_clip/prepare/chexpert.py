@@ -4,23 +4,23 @@ A study is one examination ("patient00001_study1") with all its views. Labels ar
 mentioned), and are kept apart. J. Irvin et al., AAAI 2019, https://stanfordmlgroup.github.io/competitions/chexpert/
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from cxr_clip.prepare.chexpert_images import find_images
+from cxr_clip.prepare.chexpert_rows import Rows
 from cxr_clip.prepare.chexpert_studies import (
     Division,
-    Gathered,
+    Drafts,
+    Part,
     as_source,
     count_remarks,
-    gather,
-    not_listed,
+    find_absent,
     read_excluded,
 )
-from cxr_clip.prepare.chexpert_table import Row, read_rows, usable
+from cxr_clip.prepare.chexpert_table import read_rows
 from cxr_clip.prepare.files import RawFiles, list_files
 from cxr_clip.prepare.pipeline import run_pipeline
-from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
+from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource
 
 NAME = "chexpert"
 FIVE_BY_200 = "chexpert_5x200.csv"
@@ -57,49 +57,42 @@ def read_chexpert(
     train = read_rows(labels or files.require("train.csv", what="the labels of the training images"))
     valid = read_rows(files.require("valid.csv", what="the labels of the validation images"))
     division = Division(
-        held_out=frozenset(row.key.patient for row in usable(valid)),
+        held_out=frozenset(row.key.patient for row in valid.rows),
         excluded=None if exclude is None else read_excluded(exclude),
         validation=validation,
     )
-    division.require_overlap({row.key.patient for row in usable(train)})
-    images, doubles = find_images(files)
-    gathered = Gathered(NAME)
-    for rows, held_out in ((train, False), (valid, True)):
-        gathered.drafts.extend(row for row in rows if isinstance(row, Rejection))
-        gather(gathered, list(usable(rows)), images, division, held_out=held_out)
-    gathered.require_images(raw, sum(1 for _ in usable([*train, *valid])))
-    gathered.drafts.extend(not_listed(images, [*train, *valid]))
+    division.require_overlap({row.key.patient for row in train.rows})
+    images, parts = find_images(files), (Part(train, held_out=False), Part(valid, held_out=True))
     remarks = {
-        **_counts(train, valid, division),
-        "files of the same image, unused": doubles,
-        **_unused_test_set(files, division, train),
+        **_counts(train.rows, valid.rows, division),
+        "files of the same image, unused": images.doubles,
+        **_unused_test_set(files, division, train.rows),
     }
-    return as_source(files, gathered, remarks, listed=len(train) + len(valid))
+    absent = find_absent(raw, parts, images)
+    return as_source(raw, Drafts(NAME, parts, images, division, absent), remarks)
 
 
-def _counts(train: Sequence[Row | Rejection], valid: Sequence[Row | Rejection], division: Division) -> dict[str, int]:
+def _counts(train: Rows, valid: Rows, division: Division) -> dict[str, int]:
     """The counts that can be held against the published ones."""
-    rows = list(usable(train))
-    remarks = count_remarks("in the training table", "223,414; 64,540", rows)
+    remarks = count_remarks("in the training table", "223,414; 64,540", train)
     if division.excluded is not None:
-        leaving = (row for row in rows if division.leaves(row.key.patient))
-        staying = (row for row in rows if not division.leaves(row.key.patient))
+        leaving = (row for row in train if division.leaves(row.key.patient))
+        staying = (row for row in train if not division.leaves(row.key.patient))
         remarks |= count_remarks("that leave the training set", "6,936 with 5x200; 966 with 5x200", leaving)
         remarks |= count_remarks(
             "that stay in the training set", "216,478 without 5x200; 63,574 without 5x200", staying
         )
-    remarks |= count_remarks("in valid.csv", "234; 200", usable(valid))
-    remarks["images whose age is missing or 0, set to unknown"] = sum(
-        row.age is None for row in usable([*train, *valid])
-    )
+    remarks |= count_remarks("in valid.csv", "234; 200", valid)
+    ages = (row.age for rows in (train, valid) for row in rows)
+    remarks["images whose age is missing or 0, set to unknown"] = sum(age is None for age in ages)
     return remarks
 
 
-def _unused_test_set(files: RawFiles, division: Division, train: Sequence[Row | Rejection]) -> dict[str, int]:
+def _unused_test_set(files: RawFiles, division: Division, train: Rows) -> dict[str, int]:
     """How many training patients a 5x200 table in the folder has that was not named for exclusion."""
     table = files.named(FIVE_BY_200)
     if table is None or division.excluded is not None:
         return {}
     there = read_excluded(table).patients
-    count = len({row.key.patient for row in usable(train)} & there)
+    count = len({row.key.patient for row in train} & there)
     return {f"patients of {FIVE_BY_200} that stay in the training set (exclude it if you test on it)": count}

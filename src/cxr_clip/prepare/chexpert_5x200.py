@@ -14,9 +14,10 @@ from cxr_clip.errors import SourceError
 from cxr_clip.prepare.chexpert_5x200_choice import TASKS, choose, single_task
 from cxr_clip.prepare.chexpert_images import ImageKey, Labels, find_images, image_key, view_of
 from cxr_clip.prepare.chexpert_reports import FILE_NAME as PLUS
-from cxr_clip.prepare.chexpert_reports import read_labels, read_plus
-from cxr_clip.prepare.chexpert_studies import Gathered, as_source, count_remarks
-from cxr_clip.prepare.chexpert_table import NO_KEY, Row, finding_columns
+from cxr_clip.prepare.chexpert_reports import LabelsByImage, read_labels, read_plus
+from cxr_clip.prepare.chexpert_rows import Row
+from cxr_clip.prepare.chexpert_studies import count_absent, count_remarks
+from cxr_clip.prepare.chexpert_table import NO_KEY, finding_columns
 from cxr_clip.prepare.files import RawFiles, list_files
 from cxr_clip.prepare.label_values import is_blank, sex_of, years_of
 from cxr_clip.prepare.pipeline import run_pipeline
@@ -86,16 +87,17 @@ def read_chexpert_5x200(
 
 
 def _source(files: RawFiles, chosen: Selection) -> RawSource:
-    images, doubles = find_images(files)
-    gathered = Gathered(chosen.name)
+    images = find_images(files)
+    drafts: list[Study | Rejection] = []
+    absent: list[str] = []
     for row in chosen.rows:
         if isinstance(row, Rejection):
-            gathered.drafts.append(row)
+            drafts.append(row)
         elif row.key not in images:
-            gathered.absent.append(row.path)
+            absent.append(row.path)
         else:
-            gathered.drafts.extend(_drafts(row, images[row.key], chosen))
-    studies = [draft for draft in gathered.drafts if isinstance(draft, Study)]
+            drafts.extend(_drafts(row, images[row.key], chosen))
+    studies = [draft for draft in drafts if isinstance(draft, Study)]
     if not studies:
         raise SourceError(
             f"{files.root} has no usable image of the {len(chosen.rows):,} in the table: unpack CheXpert there"
@@ -105,9 +107,17 @@ def _source(files: RawFiles, chosen: Selection) -> RawSource:
     remarks = {
         **count_remarks("in the table", "1,000; 966", rows),
         **{f"studies with {task} alone (published: 200)": classes[task] for task in TASKS},
-        "files of the same image, unused": doubles,
+        "files of the same image, unused": images.doubles,
     }
-    return as_source(files, gathered, remarks, listed=len(chosen.rows))
+    drafts = [*count_absent(absent, len(chosen.rows)), *drafts]
+    return RawSource(
+        name=chosen.name,
+        raw=files.root,
+        drafts=drafts,
+        total=len(drafts),
+        absent=tuple(absent),
+        remarks={text: count for text, count in remarks.items() if count},
+    )
 
 
 def _drafts(row: Row, path: str, chosen: Selection) -> list[Study | Rejection]:
@@ -139,7 +149,7 @@ def _published(table: Path, reports: Path | None) -> Selection:
         raise SourceError(f"{table} has no column {_REPORT}: put {PLUS} beside it, whose impressions fit")
     rows, texts = _read_table(table, with_reports=has_reports)
     if not has_reports and reports is not None:
-        impressions = _impressions(read_plus(reports, {}).sections)
+        impressions = read_plus(reports, LabelsByImage()).impressions()
         texts = {row.key: impressions.get(row.key.study_id, "") for row in rows if isinstance(row, Row)}
     return Selection(NAME, rows, texts)
 
@@ -168,7 +178,7 @@ def _row(values: Mapping[str, str], labels: Labels, cells: Sequence[str]) -> Row
     if key is None:
         return Rejection("image", path, None, NO_KEY)
     try:
-        findings = labels.read(tuple(cells))
+        findings = labels.read(cells)
     except ValueError as error:
         return Rejection("image", path, key.image_id, str(error))
     plane = values.get("Frontal/Lateral", "Frontal")  # the published images are all frontal
@@ -179,13 +189,9 @@ def _row(values: Mapping[str, str], labels: Labels, cells: Sequence[str]) -> Row
 def _rebuilt(reports: Path, labels: Path, per_class: int) -> Selection:
     """A set of the same kind from CheXpert Plus."""
     table = read_plus(reports, read_labels(labels))
-    impressions = _impressions(table.sections)
+    impressions = table.impressions()
     rows = choose(table.train, impressions, per_class)
     return Selection(REBUILT, rows, {row.key: impressions[row.key.study_id] for row in rows})
-
-
-def _impressions(sections: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    return {study: told["impression"] for study, told in sections.items() if "impression" in told}
 
 
 def _clean(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from cxr_clip.errors import SourceError
-from cxr_clip.prepare.chexpert_table import Row
+from cxr_clip.prepare.chexpert_rows import Row
 from cxr_clip.prepare.splits import fraction
 from cxr_clip.study import Certainty
 

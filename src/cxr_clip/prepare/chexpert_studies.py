@@ -1,16 +1,16 @@
 """From rows of images to studies: grouping, splits by patient, what leaves the training set, counts."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from cxr_clip.data.provenance import provenance_of
 from cxr_clip.errors import SourceError
-from cxr_clip.prepare.chexpert_images import ImageKey, image_key
-from cxr_clip.prepare.chexpert_table import Row
-from cxr_clip.prepare.files import RawFiles
+from cxr_clip.prepare.chexpert_images import FoundImages, ImageKey, image_key
+from cxr_clip.prepare.chexpert_rows import Row
+from cxr_clip.prepare.chexpert_table import Table
 from cxr_clip.prepare.records import RawSource, Rejection
 from cxr_clip.prepare.splits import fraction
 from cxr_clip.prepare.table_file import table_columns, text_rows
@@ -72,74 +72,98 @@ class Division:
             )
 
 
-@dataclass
-class Gathered:
-    """What the rows come to: drafts in the order of the tables, and the listed images that are absent.
+@dataclass(frozen=True)
+class Part:
+    """A table of one part of the data set, whose rows train or are held out."""
 
-    `sections` are the texts by study; `nothing` is the reason for leaving out a study without text and labels.
+    table: Table
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """The drafts in the order of the tables, made anew at every pass, so that one study at a time is in memory.
+
+    `nothing` is the reason for leaving out a study without text and labels, `silent` what is said of one that has
+    labels and no text; None where texts are not to be expected.
     """
 
     source: str
+    parts: tuple[Part, ...]
+    images: FoundImages
+    division: Division
+    absent: tuple[str, ...]
     nothing: str = "none of the 14 findings is labelled"
-    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    drafts: list[Study | Rejection] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
+    silent: str | None = None
 
-    def require_images(self, raw: Path, listed: int) -> None:
-        """Raise SourceError where every listed image is absent."""
-        if len(self.absent) == listed:
-            raise SourceError(f"{raw} has none of the {listed:,} images that its tables list: unpack the images there")
+    def __iter__(self) -> Iterator[Study | Rejection]:
+        listed = sum(len(part.table) for part in self.parts)
+        yield from count_absent(self.absent, listed)
+        for part in self.parts:
+            yield from part.table.rejections
+            for rows in part.table.rows.by_study():
+                yield from self._of_study(rows, held_out=part.held_out)
+        for key, path in self.images.items_but(self._listed()):
+            yield Rejection("image", path, key.study_id, "no table lists this image")
 
+    def _listed(self) -> Iterator[ImageKey]:
+        for part in self.parts:
+            yield from (row.key for row in part.table.rows)
+            yield from filter(None, (image_key(rejection.path or "") for rejection in part.table.rejections))
 
-def by_study(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """The rows of each study, in the order in which the studies come."""
-    studies: dict[str, list[Row]] = {}
-    for row in rows:
-        studies.setdefault(row.key.study_id, []).append(row)
-    return studies
+    def _of_study(self, rows: Sequence[Row], *, held_out: bool) -> Iterator[Study | Rejection]:
+        images = present(rows, self.images)
+        if not images:
+            return
+        draft = self._draft(rows, images, held_out=held_out)
+        yield draft
+        if self.silent is not None and isinstance(draft, Study) and not draft.sections:
+            yield Rejection("report", images[0].path, draft.id, self.silent)
 
-
-def gather(
-    gathered: Gathered, rows: Sequence[Row], files: Mapping[ImageKey, str], division: Division, *, held_out: bool
-) -> None:
-    """Add the drafts of the studies that these rows make, and the images that are absent."""
-    for study_rows in by_study(rows).values():
-        images = present(study_rows, files, gathered)
-        if images:
-            gathered.drafts.append(_draft(gathered, study_rows, images, division, held_out=held_out))
-
-
-def _draft(
-    gathered: Gathered, rows: Sequence[Row], images: tuple[ImageFile, ...], division: Division, *, held_out: bool
-) -> Study | Rejection:
-    first = rows[0]
-    study = first.key.study_id
-    try:
-        split = division.split(first.key.patient, held_out=held_out)
-        findings = agreed_findings(rows)
-    except ValueError as error:
-        return Rejection("study", images[0].path, study, str(error))
-    sections = gathered.sections.get(study, {})
-    if not findings and not sections:
-        return Rejection("study", images[0].path, study, gathered.nothing)
-    return Study(
-        id=study,
-        patient=first.key.patient,
-        source=gathered.source,
-        split=split,
-        images=images,
-        sections=sections,
-        findings=findings,
-        age=first.age,
-        sex=first.sex,
-    )
+    def _draft(self, rows: Sequence[Row], images: tuple[ImageFile, ...], *, held_out: bool) -> Study | Rejection:
+        first = rows[0]
+        study = first.key.study_id
+        try:
+            split = self.division.split(first.key.patient, held_out=held_out)
+            findings = agreed_findings(rows)
+        except ValueError as error:
+            return Rejection("study", images[0].path, study, str(error))
+        sections = next((row.sections for row in rows if row.sections), {})
+        if not findings and not sections:
+            return Rejection("study", images[0].path, study, self.nothing)
+        return Study(
+            id=study,
+            patient=first.key.patient,
+            source=self.source,
+            split=split,
+            images=images,
+            sections=sections,
+            findings=findings,
+            age=first.age,
+            sex=first.sex,
+        )
 
 
-def present(rows: Sequence[Row], files: Mapping[ImageKey, str], gathered: Gathered) -> tuple[ImageFile, ...]:
-    """The images of a study that are there, in the order of their names; the others are noted as absent."""
-    gathered.absent.extend(row.path for row in rows if row.key not in files)
-    here = sorted((row for row in rows if row.key in files), key=lambda row: row.key.image)
-    return tuple(ImageFile(files[row.key], row.view) for row in here)
+def count_absent(absent: Sequence[str], listed: int) -> Iterator[Rejection]:
+    """One line that says how many of the listed images are absent, if any is."""
+    if absent:
+        reason = f"{len(absent):,} of {listed:,} listed images are not in the raw folder; absent.txt names them"
+        yield Rejection("image", "absent.txt", None, reason)
+
+
+def find_absent(raw: Path, parts: Sequence[Part], images: FoundImages) -> tuple[str, ...]:
+    """The listed images that are not there. Raises SourceError where none is."""
+    absent = tuple(row.path for part in parts for row in part.table.rows if row.key not in images)
+    listed = sum(len(part.table.rows) for part in parts)
+    if len(absent) == listed:
+        raise SourceError(f"{raw} has none of the {listed:,} images that its tables list: unpack the images there")
+    return absent
+
+
+def present(rows: Sequence[Row], images: FoundImages) -> tuple[ImageFile, ...]:
+    """The images of a study that are there, in the order of their names."""
+    here = sorted((row for row in rows if row.key in images), key=lambda row: row.key.image)
+    return tuple(ImageFile(images[row.key], row.view) for row in here)
 
 
 def agreed_findings(rows: Sequence[Row]) -> Mapping[str, Certainty]:
@@ -196,26 +220,13 @@ def count_remarks(table: str, published: str, rows: Iterable[Row]) -> dict[str, 
     }
 
 
-def not_listed(files: Mapping[ImageKey, str], listed: Iterable[Row | Rejection]) -> Iterator[Rejection]:
-    """The images in the folder that no table lists."""
-    keys = (row.key if isinstance(row, Row) else image_key(row.path or "") for row in listed)
-    known = {key for key in keys if key is not None}
-    reason = "no table lists this image"
-    return (Rejection("image", path, key.study_id, reason) for key, path in files.items() if key not in known)
-
-
-def as_source(files: RawFiles, gathered: Gathered, remarks: Mapping[str, int], *, listed: int) -> RawSource:
-    """All that was gathered, with one line that says how many of the listed images are absent."""
-    drafts = gathered.drafts
-    if gathered.absent:
-        count = len(gathered.absent)
-        reason = f"{count:,} of {listed:,} listed images are not in the raw folder; absent.txt names them"
-        drafts = [Rejection("image", "absent.txt", None, reason), *drafts]
+def as_source(raw: Path, drafts: Drafts, remarks: Mapping[str, int]) -> RawSource:
+    """A source of these drafts; what is counted and is not there is no remark."""
     return RawSource(
-        name=gathered.source,
-        raw=files.root,
+        name=drafts.source,
+        raw=raw,
         drafts=drafts,
-        total=len(drafts),
-        absent=tuple(gathered.absent),
+        total=sum(1 for _ in drafts),
+        absent=drafts.absent,
         remarks={text: count for text, count in remarks.items() if count},
     )

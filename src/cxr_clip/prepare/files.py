@@ -17,12 +17,13 @@ class RawFiles:
     """All files below a raw folder, by their paths relative to it, in a fixed order; hidden ones are left out."""
 
     root: Path
-    paths: tuple[PurePosixPath, ...]
+    paths: tuple[str, ...]
 
     def named(self, *names: str) -> Path | None:
         """The first of these file names that is there (the least deep one of each), or None."""
         for name in names:
-            found = min((path for path in self.paths if path.name == name), key=lambda p: len(p.parts), default=None)
+            here = (path for path in self.paths if path.endswith(name) and path.rpartition("/")[2] == name)
+            found = min(here, key=lambda path: path.count("/"), default=None)
             if found is not None:
                 return self.root / found
         return None
@@ -40,14 +41,18 @@ class RawFiles:
     def with_suffix(self, *suffixes: str) -> Iterator[PurePosixPath]:
         """The files whose name ends so (in any case), those of the first suffix first."""
         for suffix in suffixes:
-            yield from (path for path in self.paths if path.suffix.lower() == suffix)
+            yield from map(PurePosixPath, self.texts_with_suffix(suffix))
+
+    def texts_with_suffix(self, suffix: str) -> Iterator[str]:
+        """The paths of the files whose name ends so (in any case), as text."""
+        return (path for path in self.paths if path.lower().endswith(suffix) and PurePosixPath(path).suffix)
 
 
 def list_files(root: Path) -> RawFiles:
     """Walk a raw folder once, through links too. Raises SourceError if there is no such folder."""
     if not root.is_dir():
         raise SourceError(f"there is no folder {root}: name the folder that the download was unpacked into")
-    found: list[PurePosixPath] = []
+    found: list[str] = []
     seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -56,9 +61,12 @@ def list_files(root: Path) -> RawFiles:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        here = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        found.extend(here / name for name in names if not name.startswith("."))
-    return RawFiles(root, tuple(sorted(found)))
+        here = Path(folder).relative_to(root).as_posix()
+        start = "" if here == "." else f"{here}/"
+        found.extend(start + name for name in names if not name.startswith("."))
+    # By folder: no name has a zero byte, and none of its characters comes before it.
+    found.sort(key=lambda path: path.replace("/", "\0"))
+    return RawFiles(root, tuple(found))
 
 
 def read_lines(file: Path) -> list[str]:

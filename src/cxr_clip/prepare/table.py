@@ -82,7 +82,7 @@ class _Gathered:
 
 
 def _source(files: RawFiles, table: Path, columns: ColumnMap, gathered: _Gathered, split: Split | None) -> RawSource:
-    here = {path.as_posix() for path in files.paths}
+    here = set(files.paths)
     drafts: list[Study | Rejection] = list(gathered.rejections)
     absent: list[str] = []
     torn = {} if split is not None else _torn_patients(gathered.studies)
@@ -195,9 +195,9 @@ def _remarks(studies: Sequence[Study], columns: ColumnMap, split: Split | None) 
 
 
 def _only_table(files: RawFiles) -> Path:
-    found = [path for path in files.paths if is_table(path.name)]
+    found = [path for path in files.paths if is_table(path)]
     if len(found) != 1:
-        some = f"has {len(found)} ({', '.join(map(str, found[:4]))}, ...)" if found else "has none"
+        some = f"has {len(found)} ({', '.join(found[:4])}, ...)" if found else "has none"
         raise SourceError(f"give the table of studies (.csv, .csv.gz, .tsv or .parquet): {files.root} {some}")
     return files.root / found[0]
 

@@ -11,6 +11,8 @@ from cxr_clip.errors import SourceError
 from cxr_clip.prepare.chestxray14 import prepare_chestxray14, read_chestxray14
 from cxr_clip.prepare.pipeline import PrepareOptions
 from cxr_clip.study import Box, Certainty, Split, Study, View
+from cxr_clip.synthetic import synthesize_chestxray14
+from support_single_images import read_truth, require_faults
 
 OPTIONS = PrepareOptions(short_side=24, processes=1)
 HEADER = (
@@ -51,6 +53,23 @@ def raw(tmp_path: Path, write_picture) -> Path:
 
 def studies(out: Path) -> dict[str, Study]:
     return {study.id: study for study in read_manifest(out)}
+
+
+def test_a_patient_of_the_test_list_is_not_trained_on(raw: Path, tmp_path: Path) -> None:
+    (raw / "test_list.txt").write_text("00000001_001.png\n00000004_000.png\n")
+    summary = prepare_chestxray14(raw, tmp_path / "out", OPTIONS)
+    assert summary.rejected["study: test_list.txt names another image of its patient"] == 1
+    found = studies(tmp_path / "out")
+    assert "00000001_000" not in found
+    assert found["00000001_001"].split is Split.TEST
+
+
+def test_all_planted_faults_and_nothing_else_are_left_out(tmp_path: Path) -> None:
+    synthesize_chestxray14(tmp_path / "raw", studies=12, seed=0, image_size=64, faults=True)
+    prepare_chestxray14(tmp_path / "raw", tmp_path / "out", OPTIONS)
+    require_faults(tmp_path / "out", tmp_path / "raw")
+    truth = {Path(name).stem for name in read_truth(tmp_path / "raw")}
+    assert truth < studies(tmp_path / "out").keys()
 
 
 def test_images_that_are_there_become_studies(raw: Path, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from cxr_clip.prepare.openi import prepare_openi, read_openi
 from cxr_clip.prepare.openi_tables import image_key
 from cxr_clip.prepare.pipeline import PrepareOptions, Rejection, run_pipeline
 from cxr_clip.study import Certainty, Split, Study, View
+from cxr_clip.synthetic import synthesize_openi
+from support_single_images import read_truth, require_faults
 
 OPTIONS = PrepareOptions(short_side=24, processes=1)
 
@@ -209,6 +211,13 @@ def test_what_cannot_be_used_is_recorded_with_its_reason(openi: Path, tmp_path: 
     assert summary.rejected["image: no report names this image"] == 8
     assert summary.absent_images == 1
     assert (tmp_path / "out" / "absent.txt").read_text() == "CXR4_1_IM-9999\n"
+
+
+def test_all_planted_faults_and_nothing_else_are_left_out(tmp_path: Path) -> None:
+    synthesize_openi(tmp_path / "raw", studies=6, seed=0, image_size=64, faults=True)
+    prepare_openi(tmp_path / "raw", tmp_path / "out", OPTIONS)
+    require_faults(tmp_path / "out", tmp_path / "raw")
+    assert {f"CXR{name}" for name in read_truth(tmp_path / "raw")} < studies(tmp_path / "out").keys()
 
 
 def test_a_folder_of_another_layout_is_refused_with_the_mend(openi: Path, tmp_path: Path) -> None:

@@ -74,11 +74,13 @@ SOURCES: dict[str, SourceEntry] = {
         ),
         dicom=True,
         reports=True,
+        made_up=(_FAULTS,),
     ),
     "chestxray14": SourceEntry(
         help="NIH ChestX-ray14: images with 14 labels; a partial download is fine.",
         prepare="cxr_clip.prepare.chestxray14:prepare_chestxray14",
         synthesize="cxr_clip.synthetic:synthesize_chestxray14",
+        made_up=(_FAULTS,),
     ),
     "mimic_cxr": SourceEntry(
         help="MIMIC-CXR: JPG or DICOM images with their reports and 14 labels.",

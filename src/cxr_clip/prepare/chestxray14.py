@@ -42,10 +42,11 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _Tables:
-    """What is known of images by their stem: split lists, boxes, files."""
+    """What is known of images by their stem: split lists, boxes, files; and the patients of the test list."""
 
     train: frozenset[str]
     test: frozenset[str]
+    tested: frozenset[str]
     boxes: Mapping[str, tuple[Box, ...]]
     files: Mapping[str, str]
 
@@ -67,9 +68,11 @@ def read_chestxray14(raw: Path) -> RawSource:
     files = list_files(raw)
     entries = [_Entry(*row) for row in read_columns(files.require(*_TABLES, what="the labels of all images"), _COLUMNS)]
     images, doubles = _images(files)
+    test = _read_list(files.require("test_list.txt", what="the official test images"))
     tables = _Tables(
         train=_read_list(files.require("train_val_list.txt", what="the official training images")),
-        test=_read_list(files.require("test_list.txt", what="the official test images")),
+        test=test,
+        tested=frozenset(entry.patient for entry in entries if _stem(entry.image) in test),
         boxes=_read_boxes(files.named("BBox_List_2017.csv")),
         files=images,
     )
@@ -121,6 +124,9 @@ def _draft(entry: _Entry, stem: str, tables: _Tables) -> Study | Rejection:
     split = _split(entry.patient, stem, tables)
     if split is None:
         reason = "neither train_val_list.txt nor test_list.txt names this image"
+        return Rejection("study", tables.files[stem], stem, reason)
+    if split is not Split.TEST and entry.patient in tables.tested:
+        reason = "test_list.txt names another image of its patient"
         return Rejection("study", tables.files[stem], stem, reason)
     try:
         findings = _findings(entry.labels)

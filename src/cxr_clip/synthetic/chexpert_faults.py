@@ -1,16 +1,14 @@
 """Faults for miniatures of the CheXpert family: extra patients, each with one thing wrong, and what becomes of it."""
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cxr_clip.synthetic.chexpert_studies import FIRST_HELD_OUT, LABELS, StudyTruth
 from cxr_clip.synthetic.files import write_whole
-from cxr_clip.synthetic.planted_faults import PlantedFault
+from cxr_clip.synthetic.planted_faults import PlantedFault, with_absurd_size
 
 _FIRST_PATIENT = 90001
-_ABSURD = 60000
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Planted:
 _FILES: Mapping[str, Callable[[bytes], bytes | None]] = {
     "cut off": lambda data: data[: len(data) // 2],
     "empty": lambda _: b"",
-    "absurd size": lambda data: _absurd(data),  # noqa: PLW0108 - defined below
+    "absurd size": with_absurd_size,
     "absent": lambda _: None,
 }
 
@@ -101,15 +99,6 @@ def _image_faults(rows: Mapping[str, StudyTruth], *, by_image: bool = False) -> 
     reasons = {"cut off": "truncated", "empty": "empty", "absurd size": "pixels", "twice": "twice"}
     faults = (_fault("image", rows[name], reason, by_image=by_image) for name, reason in reasons.items())
     return (*faults, _fault("absent", rows["absent"], "not in the raw folder", by_image=by_image))
-
-
-def _absurd(data: bytes) -> bytes:
-    """The same PNG or JPEG with a header that promises 60,000 x 60,000 pixels."""
-    if data.startswith(b"\x89PNG"):
-        header = b"IHDR" + 2 * _ABSURD.to_bytes(4, "big") + data[24:29]
-        return data[:12] + header + zlib.crc32(header).to_bytes(4, "big") + data[33:]
-    place = data.index(b"\xff\xc0") + 5
-    return data[:place] + 2 * _ABSURD.to_bytes(2, "big") + data[place + 4 :]
 
 
 def _fault(kind: str, row: StudyTruth, reason: str, *, by_image: bool = False) -> PlantedFault:

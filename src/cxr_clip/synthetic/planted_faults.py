@@ -1,12 +1,18 @@
 """Faults that miniatures are planted with, and what must become of each: one line of faults.jsonl."""
 
 import json
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cxr_clip.synthetic.files import write_whole
+import cv2
+import numpy as np
+
+from cxr_clip.synthetic.files import png, write_whole
 from cxr_clip.synthetic.single_images import ImageTruth
+
+_ABSURD = 60000
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,37 @@ def with_sides(data: bytes, side: int) -> bytes:
     return data
 
 
+def with_absurd_size(data: bytes) -> bytes:
+    """The same PNG or JPEG with a header that promises 60,000 x 60,000 pixels."""
+    if data.startswith(b"\x89PNG"):
+        header = b"IHDR" + 2 * _ABSURD.to_bytes(4, "big") + data[24:29]
+        return data[:12] + header + zlib.crc32(header).to_bytes(4, "big") + data[33:]
+    place = data.index(b"\xff\xc0") + 5
+    return data[:place] + 2 * _ABSURD.to_bytes(2, "big") + data[place + 4 :]
+
+
+def another_png(data: bytes, number: int) -> bytes:
+    """The same picture with a grey bar at its left, so that no two files are equal."""
+    picture = np.array(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+    picture[:, :4] = number % 256
+    return png(picture)
+
+
 # What becomes of files on their way, by a part of the reason that decoding gives: each makes the bytes of a broken file
 # from those of a sound DICOM file in explicit little endian.
 BREAKS: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
     ("pixels", lambda data: data[: len(data) * 2 // 3]),
     ("empty", lambda _: b""),
     ("web page", lambda _: b"<!DOCTYPE html><html><body>Not found</body></html>"),
-    ("promises more than", lambda data: with_sides(data, 60000)),
+    ("promises more than", lambda data: with_sides(data, _ABSURD)),
+)
+
+# The same for PNG files.
+PNG_BREAKS: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
+    ("truncated", lambda data: data[: len(data) // 2]),
+    BREAKS[1],
+    BREAKS[2],
+    ("pixels", with_absurd_size),
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from cxr_clip.study import View
 from cxr_clip.synthetic.acquisition import Picture, draw_exposure, draw_pose
 from cxr_clip.synthetic.anatomy import draw_body
+from cxr_clip.synthetic.chestxray14_faults import plant_in_chestxray14
 from cxr_clip.synthetic.files import Truth, png, write_whole
 from cxr_clip.synthetic.pathology import FindingInstance, draw_findings, followed_up
 from cxr_clip.synthetic.processes import in_order
@@ -68,22 +69,26 @@ def synthesize_chestxray14(
     seed: int,
     processes: int = 1,
     image_size: int = 256,
+    faults: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write `studies` images as ChestX-ray14 is distributed, with truth.jsonl beside them.
 
     Image k depends on (seed, k) alone; every fifth patient is in the test list. `image_size` is the side in pixels.
-    A world that is there already is passed over; one that was begun is drawn again from its start, byte for byte.
+    With `faults` there are further images with one thing wrong each, which faults.jsonl lists. A world that is there
+    already is passed over; one that was begun is drawn again from its start, byte for byte.
 
     Raises SourceError where the folder holds anything else, or processes for drawing fail.
     """
-    world = World("chestxray14", studies, seed, image_size)
+    world = World(f"chestxray14{' with faults' if faults else ''}", studies, seed, image_size)
     if not begin(out, world):
         if progress is not None:
             progress(studies)
         return
     visits = in_order(write_visit, _jobs(out, studies, seed, image_size), processes=processes, progress=progress)
     _write_tables(out, visits)
+    if faults:
+        plant_in_chestxray14(out)
     finish(out, world)
 
 

@@ -13,6 +13,7 @@ from cxr_clip.synthetic.anatomy import draw_body
 from cxr_clip.synthetic.files import Truth, png, write_whole
 from cxr_clip.synthetic.house_styles import Report, write_report
 from cxr_clip.synthetic.mesh import mesh_terms
+from cxr_clip.synthetic.openi_faults import plant_in_openi
 from cxr_clip.synthetic.pathology import FindingInstance, draw_findings
 from cxr_clip.synthetic.processes import in_order
 from cxr_clip.synthetic.render import Patient, render
@@ -39,16 +40,18 @@ def synthesize_openi(
     seed: int,
     processes: int = 1,
     image_size: int = 256,
+    faults: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write `studies` studies as Open-I is distributed, with truth.jsonl beside them.
 
     Study k depends on (seed, k) alone. `image_size` is the short side in pixels; `progress` hears how many are done.
-    A world that is there already is passed over; one that was begun is drawn again from its start, byte for byte.
+    With `faults` there are further reports and images with one thing wrong each, which faults.jsonl lists. A world
+    that is there already is passed over; one that was begun is drawn again from its start, byte for byte.
 
     Raises SourceError where the folder holds anything else, or processes for drawing fail.
     """
-    world = World("openi", studies, seed, image_size)
+    world = World(f"openi{' with faults' if faults else ''}", studies, seed, image_size)
     if not begin(out, world):
         if progress is not None:
             progress(studies)
@@ -61,6 +64,8 @@ def synthesize_openi(
             rows.append(f"{truth.study},{image},{'Lateral' if view == View.LATERAL else 'Frontal'}\r\n")
     write_whole(out / "projections.csv", "".join(rows).encode())
     write_whole(out / "truth.jsonl", "".join(lines).encode())
+    if faults:
+        plant_in_openi(out)
     finish(out, world)
 
 

@@ -37,6 +37,7 @@ def test_an_inspection_counts_what_was_drawn(tmp_path: Path, source: str) -> Non
         assert (label.positive, label.negative) == (said[label.finding, "positive"], said[label.finding, "negative"])
         assert label.uncertain == label.not_mentioned == 0
     assert {label.finding for label in found.labels} == {name for name, _ in said}
+    assert all(len(sample.texts) == 2 for sample in found.samples.studies)  # the prompts speak of all their findings
     assert found.counts.masks == sum(bool(row["masks"]) for row in truth)
     if source == "rsna_pneumonia":
         assert found.counts.boxes == sum(bool(row["boxes"]) for row in truth) > 0

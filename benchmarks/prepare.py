@@ -4,10 +4,12 @@ python benchmarks/prepare.py
 
 Each format is decoded bare (the codec alone, at full size), then as preparation does it (from the file's bytes to the
 stored JPEG of short side 512). Times are processor times of one thread; the best of several rounds counts, because the
-others had to share the core. The picture is a made-up radiograph of 2,048 x 2,500 pixels, of 8 bits as JPEG and of
-12 bits as DICOM. Memory is the peak of a process that prepares N studies, for N and for 10 N.
+others had to share the core. The picture is a made-up radiograph of 2,048 x 2,500 pixels, of 8 bits as JPEG, PNG and
+DICOM with JPEG baseline, of 12 bits as other DICOM. Memory is the peak of a process that prepares N studies, for N and
+for 10 N. Where the real DICOM files of --dicom are there, the bytes that their stored pictures take are measured too.
 """
 
+import argparse
 import io
 import json
 import os
@@ -25,21 +27,31 @@ import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.pixels.encoders import RLELosslessEncoder
+from rle.rle import decode_frame
 
 from cxr_clip.data.images import for_store
+from cxr_clip.errors import CxrClipError
 from cxr_clip.synthetic import synthesize_chestxray14
 
 RESULTS = Path(__file__).parent / "results" / "prepare.json"
-HEIGHT, WIDTH, ROUNDS, STUDIES = 2500, 2048, 5, 40
+DICOM = Path(__file__).parents[2] / "shared" / "data" / "dicom"
+HEIGHT, WIDTH, ROUNDS, STUDIES, SHORT_SIDE = 2500, 2048, 15, 40, 512
+
+RLE = {
+    "rows": HEIGHT, "columns": WIDTH, "samples_per_pixel": 1, "bits_allocated": 16, "bits_stored": 12,
+    "pixel_representation": 0, "photometric_interpretation": "MONOCHROME2", "number_of_frames": 1,
+}  # fmt: skip
 
 # A process that prepares as many small studies as asked, one at a time, and tells its peak memory in MB.
 PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from cxr_clip.prepare.chestxray14 import prepare_chestxray14
 from cxr_clip.prepare.records import PrepareOptions
 prepare_chestxray14(Path(sys.argv[1]), Path(sys.argv[2]), PrepareOptions(processes=1, studies_per_shard=20))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+status = Path("/proc/self/status").read_text()  # not ru_maxrss, which begins with the memory of the parent
+print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 """
 
 
@@ -51,13 +63,15 @@ def picture() -> np.ndarray:
 
 
 def dicom(pixels: np.ndarray, frame: bytes | None, syntax: str) -> bytes:
-    """A DICOM file of 12 bits: native without a frame."""
+    """A DICOM file of 12 bits, or of the 8 of the pixels: native without a frame."""
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.3"
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
-    dataset.WindowCenter, dataset.WindowWidth = 2048, 4096
+    bits = 8 if pixels.dtype == np.uint8 else 12
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8 * pixels.itemsize, bits, bits - 1
+    dataset.PixelRepresentation = 0
+    dataset.WindowCenter, dataset.WindowWidth = 1 << bits - 1, 1 << bits
     dataset.PixelData = pixels.tobytes() if frame is None else encapsulate([frame])
     dataset["PixelData"].VR = "OW" if frame is None else "OB"
     dataset["PixelData"].is_undefined_length = frame is not None
@@ -71,17 +85,30 @@ def dicom(pixels: np.ndarray, frame: bytes | None, syntax: str) -> bytes:
 def formats() -> dict[str, tuple[bytes, Callable[[], object]]]:
     """By name: the file, and the bare decoder of its pixels."""
     deep = picture()
-    jpeg = cv2.imencode(".jpg", (deep >> 4).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    flat = (deep >> 4).astype(np.uint8)
+    jpeg = cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    png = cv2.imencode(".png", flat)[1].tobytes()
+    runs = RLELosslessEncoder.encode(deep, **RLE)
     extended = imagecodecs.jpeg8_encode(deep, level=95, bitspersample=12)
     lossless = imagecodecs.jpeg8_encode(deep, lossless=True, bitspersample=12)
     jpegls = imagecodecs.jpegls_encode(deep)
     j2k = imagecodecs.jpeg2k_encode(deep, codecformat="J2K", reversible=True, level=0, bitspersample=12)
+    htj2k = imagecodecs.htj2k_encode(deep)
     native = deep.tobytes()
     return {
         "jpeg": (jpeg, lambda: imagecodecs.jpeg8_decode(jpeg)),
+        "png": (png, lambda: imagecodecs.png_decode(png)),
         "dicom: uncompressed": (
             dicom(deep, None, uid.ExplicitVRLittleEndian),
             lambda: np.frombuffer(native, "<u2").reshape(deep.shape).copy(),
+        ),
+        "dicom: RLE": (
+            dicom(deep, runs, uid.RLELossless),
+            lambda: decode_frame(runs, deep.size, 16, "<"),
+        ),
+        "dicom: JPEG baseline": (
+            dicom(flat, jpeg, uid.JPEGBaseline8Bit),
+            lambda: imagecodecs.jpeg8_decode(jpeg),
         ),
         "dicom: JPEG extended": (
             dicom(deep, extended, uid.JPEGExtended12Bit),
@@ -98,6 +125,10 @@ def formats() -> dict[str, tuple[bytes, Callable[[], object]]]:
         "dicom: JPEG 2000 lossless": (
             dicom(deep, j2k, uid.JPEG2000Lossless),
             lambda: imagecodecs.jpeg2k_decode(j2k),
+        ),
+        "dicom: HTJ2K lossless": (
+            dicom(deep, htj2k, uid.HTJ2KLossless),
+            lambda: imagecodecs.htj2k_decode(htj2k),
         ),
     }
 
@@ -116,7 +147,7 @@ def rates() -> dict[str, dict[str, float]]:
     """Images a second; the bare decoder's time as a share of all (above 1 where a reduced size is decoded)."""
     told = {}
     for name, (data, bare) in formats().items():
-        prepared, decoded = seconds(lambda data=data: for_store(data, short_side=512)), seconds(bare)
+        prepared, decoded = seconds(lambda data=data: for_store(data, short_side=SHORT_SIDE)), seconds(bare)
         told[name] = {
             "megabytes": round(len(data) / 1e6, 2),
             "images_a_second": round(1 / prepared, 1),
@@ -124,6 +155,21 @@ def rates() -> dict[str, dict[str, float]]:
             "bare_decode_share": round(decoded / prepared, 2),
         }
     return told
+
+
+def stored_bytes(folder: Path) -> dict[str, int] | None:
+    """What the real DICOM pictures that are large enough take once stored; None where there are none."""
+    found = []
+    for file in sorted(folder.glob("*.dcm")):
+        try:
+            stored = for_store(file.read_bytes(), short_side=SHORT_SIDE)
+        except CxrClipError:
+            continue
+        if min(stored.height, stored.width) == SHORT_SIDE:
+            found.append(len(stored.data))
+    if not found:
+        return None
+    return {"pictures": len(found), "mean": round(sum(found) / len(found)), "least": min(found), "most": max(found)}
 
 
 def peak_memory() -> dict[str, float]:
@@ -141,11 +187,16 @@ def peak_memory() -> dict[str, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dicom", type=Path, default=DICOM, help="a folder of real DICOM files")
+    folder = parser.parse_args().dicom
     cv2.setNumThreads(1)
+    before = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     told = {
         "pixels": f"{HEIGHT} x {WIDTH}",
-        "short_side": 512,
+        "short_side": SHORT_SIDE,
         "one_core": rates(),
+        "stored_bytes_of_real_pictures": stored_bytes(folder) or before.get("stored_bytes_of_real_pictures"),
         "peak_memory_mb": peak_memory(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }

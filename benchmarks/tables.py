@@ -64,7 +64,105 @@ def quickstart(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES: dict[str, Callable[[Results], str]] = {"openi": openi, "quickstart": quickstart}
+def rates(results: Results) -> str:
+    """Preparation by format: images a second, the bare decoder, how much of the time is its own."""
+    lines = [row(["file", "MB", "images a second a core", "bare decoder", "share of the bare decoder"])]
+    lines.append(row(["---"] * 5))
+    for name, found in results["one_core"].items():
+        numbers = (found["megabytes"], found["images_a_second"], found["bare_decodes_a_second"])
+        lines.append(row([name, *map(str, numbers), f"{found['bare_decode_share']:.2f}"]))
+    small, large = results["peak_memory_mb"].items()
+    told = (f"{name.split('_')[0]} studies {peak:.0f} MB" for name, peak in (small, large))
+    return "\n".join(lines) + f"\n\nPeak memory of one process: {', '.join(told)}.\n"
+
+
+def cost(results: Results) -> str:
+    """What all images of MIMIC-CXR cost, from the measured rates and the bytes of stored pictures."""
+    lines = [row(["if all files are", "2 cores", "32 cores", "read in all", "read a second by 32 cores"])]
+    lines.append(row(["---"] * 5))
+    for name, found in results["one_core"].items():
+        seconds, bytes_read = MIMIC_IMAGES / found["images_a_second"], MIMIC_IMAGES * found["megabytes"]
+        times = [duration(seconds / cores) for cores in (2, 32)]
+        lines.append(row([name, *times, f"{bytes_read / 1e6:.2f} TB", f"{bytes_read / seconds * 32 / 1e3:.1f} GB"]))
+    stored = results["stored_bytes_of_real_pictures"]
+    one, in_all = ([f"{stored[name] * count:.0f}" for name in ("mean", "least", "most")] for count in SCALES)
+    return "\n".join(lines) + (
+        f"\n\nStored: {one[0]} kB a picture (mean of {stored['pictures']} real ones at short side "
+        f"{results['short_side']}; {one[1]} to {one[2]}), that is {in_all[0]} GB in all ({in_all[1]} to {in_all[2]}).\n"
+    )
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
+
+
+def miniatures(results: Results) -> str:
+    """Made up, prepared, inspected: counts beside the miniature's own truth, and its planted faults."""
+    head = ["made-up source", "studies", "images", "counts unlike the truth", "planted", "named", "others left out"]
+    lines = [row(head), row(["---"] * len(head))]
+    for name, found in results["miniatures"].items():
+        truth, here = found["truth"], found["inspected"]
+        unlike = sum(truth[key] != here[key] for key in truth)
+        numbers = (here["studies"], here["images"], unlike, found["planted"], found["planted_and_named"])
+        lines.append(row([f"`{name}`", *map(str, numbers), str(found["named_and_not_planted"])]))
+    return "\n".join(lines) + "\n"
+
+
+def real(results: Results) -> str:
+    """Real folders: what they hold, what was prepared, left out and absent, and what it cost."""
+    head = [
+        "real folder",
+        "it holds",
+        "studies",
+        "images",
+        "absent",
+        "left out",
+        "faults",
+        "minutes",
+        "stored",
+        "memory",
+    ]
+    lines = [row(head), row(["---"] * len(head))]
+    for name, found in results["real"].items():
+        here = found["inspected"]
+        truth = "; ".join(f"{key} {_told(value)}" for key, value in found["truth"].items())
+        left_out = "; ".join(f"{count:,} {reason}" for reason, count in found["rejected"].items()) or "nothing"
+        lines.append(
+            row(
+                [
+                    name,
+                    truth,
+                    f"{here['studies']:,} ({_told(here['splits'])})",
+                    f"{here['images']:,}",
+                    f"{found['absent']:,}",
+                    left_out,
+                    str(len(found["faults_found_by_inspect"])),
+                    f"{found['minutes_to_prepare']:.1f} + {found['minutes_to_inspect']:.1f}",
+                    f"{found['megabytes_stored']:.0f} MB",
+                    f"{found['peak_memory_mb_of_all_processes']} MB",
+                ]
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_told(count)}" for name, count in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+MIMIC_IMAGES = 377_110
+SCALES = (1e-3, MIMIC_IMAGES / 1e9)  # bytes of one picture in kB, those of all in GB
+# A table by its name in the pages: the results that it is made of, and how.
+TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
+    "openi": ("openi", openi),
+    "quickstart": ("quickstart", quickstart),
+    "rates": ("prepare", rates),
+    "cost": ("prepare", cost),
+    "miniatures": ("sources", miniatures),
+    "real": ("sources", real),
+}
 
 
 def interval(figure: dict[str, float]) -> str:
@@ -77,8 +175,9 @@ def row(cells: list[str]) -> str:
 
 def table(name: str, folder: Path) -> str:
     """A table from its results in `folder`; empty where there are none."""
-    file = folder / f"{name}.json"
-    return TABLES[name](json.loads(file.read_text())) if file.is_file() else ""
+    results, made = TABLES[name]
+    file = folder / f"{results}.json"
+    return made(json.loads(file.read_text())) if file.is_file() else ""
 
 
 def with_tables(page: str, folder: Path) -> str:

@@ -1,7 +1,4 @@
-"""The losses equal the published code's in float64: values and gradients of twelve recorded cases."""
-
-import json
-from pathlib import Path
+"""The losses equal the published code's in float64: values, gradients and logged parts of twelve recorded cases."""
 
 import numpy as np
 import pytest
@@ -10,6 +7,8 @@ import torch
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.tensors import EmbeddedViews
 
+pytestmark = pytest.mark.shared
+READS = {"loss_single.npz": ("*",), "loss_single.json": ("*",)}
 INPUTS = ("image_embeddings", "image_view_embeddings", "text_embeddings", "text_embeddings2")
 CASES = (
     "n1",
@@ -25,34 +24,51 @@ CASES = (
     "n64_weights",
     "n7_odd",
 )
+# Single precision has half the digits.
+PRECISIONS = ((torch.float64, "f64", 1e-10), (torch.float32, "f32", 2e-4))
 
 
-@pytest.mark.shared
-def test_every_recorded_case_is_listed(shared_folder: Path) -> None:
-    settings = json.loads((shared_folder / "golden" / "loss_single.json").read_text())
-    assert {case["name"] for case in settings} == set(CASES)
+@pytest.fixture(scope="module")
+def settings(golden):
+    return golden.facts("loss_single.json")
 
 
-@pytest.mark.shared
+@pytest.fixture(scope="module")
+def recorded(golden):
+    return golden.arrays("loss_single.npz")
+
+
+def test_every_recorded_case_is_listed(settings):
+    assert settings.keys() == set(CASES)
+
+
+@pytest.mark.parametrize(("dtype", "suffix", "tolerance"), PRECISIONS, ids=("double", "single"))
 @pytest.mark.parametrize("name", CASES)
-def test_loss_and_gradients_equal_the_recorded_ones(shared_folder: Path, name: str) -> None:
-    settings = json.loads((shared_folder / "golden" / "loss_single.json").read_text())
-    case = next(case for case in settings if case["name"] == name)
-    with np.load(shared_folder / "golden" / "loss_single.npz") as stored:
-        recorded = {key.removeprefix(f"{name}/"): stored[key] for key in stored if key.startswith(f"{name}/")}
-
-    leaves = [torch.from_numpy(recorded[key]).double().requires_grad_() for key in INPUTS]
-    scale = torch.tensor([case["logit_scale"]], dtype=torch.float64, requires_grad=True)
+def test_loss_gradients_and_parts_equal_the_recorded_ones(settings, recorded, name, dtype, suffix, tolerance):
+    case = settings[name]
+    leaves = [torch.from_numpy(recorded[f"{name}/{key}"]).to(dtype).requires_grad_() for key in INPUTS]
+    scale = torch.tensor([case["logit_scale"]], dtype=dtype, requires_grad=True)
     views = EmbeddedViews(images=(leaves[0], leaves[1]), texts=(leaves[2], leaves[3]))
     # The published code smooths labels in training only.
     smoothing = case["label_smoothing"] if case["is_train"] else 0.0
     weights = LossWeights(image_image=case["i2i_weight"], text_text=case["t2t_weight"])
-    total = weighted_sum(study_contrast(views, scale, label_smoothing=smoothing), weights)
+    terms = study_contrast(views, scale, label_smoothing=smoothing)
+    total = weighted_sum(terms, weights)
     total.backward()
 
-    assert abs(total.item() - float(recorded["loss_f64"])) < 1e-10
-    assert scale.grad is not None
-    assert abs(scale.grad.item() - float(recorded["grad_logit_scale_f64"])) < 1e-10
+    def close(ours, key):
+        theirs = recorded[f"{name}/{key}"]
+        np.testing.assert_allclose(ours.detach().numpy().reshape(theirs.shape), theirs, rtol=0, atol=tolerance)
+
+    close(total, f"loss_{suffix}")
+    assert case[f"loss_{suffix}"] == pytest.approx(total.item(), abs=tolerance)
+    close(scale.grad, f"grad_logit_scale_{suffix}")
     for key, leaf in zip(INPUTS, leaves, strict=True):
-        assert leaf.grad is not None
-        np.testing.assert_allclose(leaf.grad.numpy(), recorded[f"grad_{key}_f64"], rtol=0, atol=1e-10)
+        close(leaf.grad, f"grad_{key}_{suffix}")
+    if case["is_train"] and suffix == "f64":
+        parts = {key: recorded[f"{name}/part_{key}_f64"] for key in ("i2t", "t2i", "i2i", "t2t")}
+        assert terms.image_text.item() == pytest.approx((parts["i2t"] + parts["t2i"]) / 2, abs=tolerance)
+        close(terms.image_image, "part_i2i_f64")
+        close(terms.text_text, "part_t2t_f64")
+        close(scale, "part_logit_scale_f64")
+        close(1 / scale, "part_temperature_f64")

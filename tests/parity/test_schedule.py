@@ -1,17 +1,21 @@
 """The learning rate is that of the published code at every step."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from cxr_clip.train.optim import warmup_cosine
 
+pytestmark = pytest.mark.shared
+READS = {"lr_schedule.json": ("*",)}
+CASES = ("e15w1_b10", "float_warm0.1", "nowarm", "short")
 
-@pytest.mark.shared
-@pytest.mark.parametrize("name", ["e15w1_b10", "float_warm0.1", "nowarm", "short"])
-def test_every_step_has_the_recorded_rate(shared_folder: Path, name: str) -> None:
-    recorded = json.loads((shared_folder / "golden" / "lr_schedule.json").read_text())[name]
+
+def test_every_recorded_schedule_is_listed(golden):
+    assert golden.facts("lr_schedule.json").keys() == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_step_has_the_recorded_rate(golden, name):
+    recorded = golden.facts("lr_schedule.json")[name]
     rates, asked = recorded["lr_used_at_step_k"], recorded["config"]
     total = len(rates)
     warmup = (

@@ -12,7 +12,7 @@ from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.model.image_encoder import image_encoder_from_folder
 from cxr_clip.model.text_encoder import text_encoder_from_folder, trimmed
 from cxr_clip.tensors import Batch, Tokens
-from support_published import our_name, published_model, trained_weights
+from support_golden_models import checkpoint, our_name, published_model
 
 pytestmark = pytest.mark.shared
 MODELS = {"swin": "model_swin_trainer", "resnet": "model_resnet_recipe"}
@@ -45,7 +45,7 @@ def weights(golden, folder):
     """The published weights: those that were trained, or those that follow from their names."""
     index = golden.facts(f"{folder}/state_dict_index.json")
     if folder == MODELS["swin"]:
-        found = trained_weights(golden.path(f"{folder}/model-best.tar"))
+        found = checkpoint(golden.path(f"{folder}/model-best.tar"))["model"]
     else:
         description = importlib.util.spec_from_file_location("recipe_of_weights", golden.path(f"{folder}/recipe.py"))
         module = importlib.util.module_from_spec(description)

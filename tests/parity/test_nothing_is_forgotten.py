@@ -28,7 +28,7 @@ def declarations() -> Iterator[Reads]:
             assert description.loader is not None
             module = importlib.util.module_from_spec(description)
             description.loader.exec_module(module)
-            yield module.READS
+            yield getattr(module, "READS", {})
 
 
 @pytest.fixture(scope="module")

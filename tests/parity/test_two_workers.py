@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from support_gather import NAMES
-from support_programs import run_program
 
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.tensors import EmbeddedViews
+from support_gather import NAMES
+from support_programs import run_program
 
 pytestmark = pytest.mark.shared
 READS = {"loss_ddp2.npz": ("*",), "loss_ddp2.json": ("cases", "report")}

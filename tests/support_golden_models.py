@@ -62,21 +62,21 @@ def published_model(weights: dict[str, Tensor], standins: Path, *, resnet: bool)
     return model.eval()
 
 
-def trained_weights(path: Path) -> dict[str, Tensor]:
-    """The weights in a checkpoint of the published code, whose settings need a package that is not there."""
+def checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of the published code, without the records of its settings, whose package is not there."""
     reader = ModuleType("reader")
-    reader.Unpickler = _WeightsOnly  # type: ignore[attr-defined]
-    weights: dict[str, Tensor] = torch.load(path, weights_only=False, pickle_module=reader)["model"]
-    return weights
+    reader.Unpickler = _WithoutRecords  # type: ignore[attr-defined]
+    content: dict[str, Any] = torch.load(path, weights_only=False, pickle_module=reader)
+    return content
 
 
-class _Settings:
-    """Stands for the pickled settings."""
+class _Record:
+    """Stands for a record of the settings."""
 
     def __init__(self, *values: Any) -> None: ...
     def __setstate__(self, state: Any) -> None: ...
 
 
-class _WeightsOnly(pickle.Unpickler):
+class _WithoutRecords(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        return _Settings if module.startswith("omegaconf") else super().find_class(module, name)
+        return _Record if module.startswith("omegaconf") else super().find_class(module, name)

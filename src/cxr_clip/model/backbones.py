@@ -41,7 +41,8 @@ def read_architecture(name_or_folder: str) -> Any:
     from transformers import AutoConfig
 
     with quiet(), named_errors(name_or_folder):
-        return AutoConfig.from_pretrained(name_or_folder)
+        # A folder from somebody else may ask to run its own code: never.
+        return AutoConfig.from_pretrained(name_or_folder, trust_remote_code=False)
 
 
 def make_architecture(architecture: Mapping[str, object]) -> Any:
@@ -78,7 +79,7 @@ def random_backbone(architecture: Any, *, takes: str, pooler: bool) -> nn.Module
 
     options = _model_options(architecture, takes=takes, pooler=pooler)
     with quiet():
-        model: nn.Module = AutoModel.from_config(architecture, dtype=torch.float32, **options)
+        model: nn.Module = AutoModel.from_config(architecture, dtype=torch.float32, trust_remote_code=False, **options)
     return model
 
 
@@ -93,7 +94,7 @@ def pretrained_backbone(name_or_folder: str, *, takes: str, pooler: bool) -> nn.
     options = _model_options(read_architecture(name_or_folder), takes=takes, pooler=pooler)
     with quiet(), named_errors(name_or_folder):
         model, found = AutoModel.from_pretrained(
-            name_or_folder, dtype=torch.float32, output_loading_info=True, **options
+            name_or_folder, dtype=torch.float32, output_loading_info=True, trust_remote_code=False, **options
         )
     own = f"{model.base_model_prefix}."
     surplus = [key for key in found["unexpected_keys"] if not key.removeprefix(own).startswith(UNUSED_HEADS)]

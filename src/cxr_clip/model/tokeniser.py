@@ -48,7 +48,7 @@ def load_tokeniser(name_or_folder: str) -> PreTrainedTokenizerBase:
     _stay_single_threaded()
     location = PRETRAINED_TEXT_ENCODERS.get(name_or_folder, name_or_folder)
     with quiet(), named_errors(location):
-        tokeniser: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location)
+        tokeniser: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
     if tokeniser.pad_token is None:
         raise CheckpointError(f"the tokeniser of {location} has no padding token; set pad_token in its configuration")
     return tokeniser

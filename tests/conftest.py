@@ -1,6 +1,8 @@
 """Shared fixtures: where the development data lies, if it is there at all. Shapes in signatures are checked."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jaxtyping
@@ -39,3 +41,20 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the development data is absent: no folder {folder.name} beside the checkout")
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    """Runs `cxr-clip` with arguments, in an empty folder, and returns its exit code."""
+    from cxr_clip import cli
+
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["cxr-clip", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    return run

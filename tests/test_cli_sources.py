@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
@@ -10,7 +9,6 @@ from pkgutil import resolve_name
 
 import pytest
 
-from cxr_clip import cli
 from cxr_clip.commands.sources import SOURCES
 from cxr_clip.data.labeller import label_report
 from cxr_clip.data.manifest import read_manifest
@@ -20,21 +18,6 @@ STUDIES = 12
 SMALL = ("--processes", 1, "--quiet")
 MADE_UP = [name for name, entry in SOURCES.items() if entry.synthesize is not None]
 WITH_FAULTS = [name for name, entry in SOURCES.items() if any(option.name == "faults" for option in entry.made_up)]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """Runs `cxr-clip` with arguments, in an empty folder, and returns its exit code."""
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["cxr-clip", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0)
-
-    return run
 
 
 def figures(folder: Path) -> dict:

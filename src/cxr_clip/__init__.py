@@ -10,11 +10,15 @@ __version__ = "0.1.0"
 __all__ = ["load"]
 
 
-def load(folder: "str | Path", *, device: str = "auto") -> "Embedder":
-    """Load the best weights of a run folder; torch is imported here and not before.
+def load(name_or_folder: "str | Path", *, device: str = "auto", revision: str | None = None) -> "Embedder":
+    """Load the best weights of a run folder or of a model on the hub; torch is imported here and not before.
 
-    Raises CheckpointError where the folder is not a run, is incomplete or does not fit its recipe.
+    `name_or_folder` is the path of a folder, or "owner/name" on the hub, of which `revision` names a branch, tag or
+    commit.
+
+    Raises CheckpointError where the folder is not a run, is incomplete or does not fit its recipe, and HubError where
+    the model cannot be found or fetched.
     """
     from cxr_clip import embed
 
-    return embed.load(folder, device=device)
+    return embed.load(name_or_folder, device=device, revision=revision)

@@ -15,6 +15,9 @@ from cxr_clip.checkpoint import Run, load_run
 from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.errors import EmbeddingInputError
 from cxr_clip.model.tokeniser import tokenise
+from cxr_clip.sharing.facts import gather
+from cxr_clip.sharing.folder import write_model
+from cxr_clip.sharing.hub import HubApi, find_model, push_model
 
 if TYPE_CHECKING:
     from cxr_clip.model.dual_encoder import DualEncoder
@@ -29,9 +32,12 @@ class Embedder:
     Images are 8-bit grey arrays of any size; they are resized and cropped as the model's recipe says.
     """
 
-    def __init__(self, run: Run, *, device: str = "cpu") -> None:
+    def __init__(self, run: Run, *, device: str = "cpu", folder: Path | None = None) -> None:
+        """`folder` is that of the run, where the facts of a model card lie; without it the card says less."""
         self.recipe = run.recipe
         self.device = device
+        self._run = run
+        self._folder = folder
         self._model: DualEncoder = run.model.to(device).eval()
         self._tokeniser = run.tokeniser
         self._transform = EvalTransform(run.recipe.data.image_size)
@@ -64,6 +70,22 @@ class Embedder:
             raise EmbeddingInputError(f"embed_texts takes a list of texts, not one text: give [{texts[:40]!r}]")
         return self._in_batches(texts, self._embed_sentences)
 
+    def save(self, folder: str | Path, *, licence: str = "other") -> None:
+        """Write the model into a new folder that `cxr_clip.load` takes, with a model card and without paths of here.
+
+        `licence` is an identifier of the hub, such as "cc-by-nc-4.0". Raises CheckpointError where the folder is not
+        empty, or the run's report cannot be read.
+        """
+        write_model(Path(folder), self._run, gather(self.recipe, self._folder), licence=licence)
+
+    def push(self, repo_id: str, *, private: bool = True, licence: str = "other", api: HubApi | None = None) -> str:
+        """Write what `save` writes to the hub as "owner/name", and return its address.
+
+        Raises HubError where the login is missing, or the hub refuses or cannot be reached.
+        """
+        facts = gather(self.recipe, self._folder)
+        return push_model(repo_id, self._run, facts, private=private, licence=licence, api=api)
+
     def _embed_pictures(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         pictures = np.stack([self._transform(image) for image in images])
         return self._model.embed_images(torch.from_numpy(pictures)[:, None].to(self.device))
@@ -92,11 +114,14 @@ def _refuse_no_picture(image: object, number: int) -> None:
     )
 
 
-def load(folder: str | Path, *, device: str = "auto") -> Embedder:
-    """Load the best weights of a run folder; "auto" takes a GPU if there is one.
+def load(name_or_folder: str | Path, *, device: str = "auto", revision: str | None = None) -> Embedder:
+    """Load the best weights of a run folder, or of a model on the hub ("owner/name", at `revision` if given).
 
-    Raises CheckpointError where the folder is not a run, is incomplete or does not fit its recipe, RecipeError where
-    the device is not to be had.
+    Device "auto" takes a GPU if there is one.
+
+    Raises CheckpointError where the folder is not a run, is incomplete or does not fit its recipe, HubError where the
+    model is not to be had, RecipeError where the device is not.
     """
     chosen = choose_device(device)
-    return Embedder(load_run(Path(folder)), device=chosen)
+    folder = find_model(name_or_folder, revision=revision)
+    return Embedder(load_run(folder), device=chosen, folder=folder)

@@ -55,3 +55,7 @@ class MissingPackageError(CxrClipError):
 
 class EmbeddingInputError(CxrClipError):
     """What is to be embedded is no grey 8-bit picture or no list of texts; the message says what it is."""
+
+
+class HubError(CxrClipError):
+    """A model on the hub cannot be found, fetched or written."""

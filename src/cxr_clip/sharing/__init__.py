@@ -1,0 +1,1 @@
+"""Models that leave their machine: a folder with a model card, the hub."""

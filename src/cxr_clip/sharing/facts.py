@@ -1,0 +1,141 @@
+"""What is known of a model beside its weights: where they came from, what they learned from, how good they are.
+
+facts.json keeps it for programs and for the next copy; the model card says it in words.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cxr_clip.data.manifest import read_manifest
+from cxr_clip.errors import CheckpointError, ManifestError
+from cxr_clip.recipe import Recipe
+from cxr_clip.study import Split
+
+FACTS = "facts.json"
+REPORT = "report.json"
+# Figures that a card shows; the report has more.
+_SHOWN = ("auroc/", "image_to_text/recall_at_", "text_to_image/recall_at_")
+
+
+class Fact(BaseModel):
+    """A part of the facts: it never changes, and keys that a later version adds are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Origin(Fact):
+    """The file that weights were imported from, and what became of its tensors."""
+
+    file: str
+    sha256: str
+    size: int
+    tokeniser: str
+    tensors: int
+    used: int
+    made_anew: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+class SourceCount(Fact):
+    """How many studies of a manifest a model learned from, by split."""
+
+    manifest: str
+    studies: dict[str, int]
+
+
+class Figure(Fact):
+    """A measured figure with its interval, the number of cases and the part of the manifest."""
+
+    benchmark: str
+    name: str
+    value: float
+    low: float
+    high: float
+    count: int
+    measured_on: str
+
+
+class Facts(Fact):
+    """All that is known; empty parts are unknown."""
+
+    origin: Origin | None = None
+    sources: tuple[SourceCount, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+Checked = TypeVar("Checked", bound=Fact)
+
+
+def gather(recipe: Recipe, folder: Path | None) -> Facts:
+    """Collect the facts of a run: its facts.json, its report, and the manifests of its recipe where they are here.
+
+    Raises CheckpointError where facts.json or report.json is there and cannot be read.
+    """
+    kept = _read(folder / FACTS) if folder is not None else None
+    known = _checked(Facts, kept, FACTS) if kept is not None else Facts()
+    report = _read(folder / REPORT) if folder is not None else None
+    return Facts(
+        origin=known.origin,
+        sources=_counted(recipe) or known.sources,
+        figures=_figures(report) if report is not None else known.figures,
+    )
+
+
+def write_facts(folder: Path, facts: Facts) -> None:
+    """Write facts.json."""
+    (folder / FACTS).write_text(facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _counted(recipe: Recipe) -> tuple[SourceCount, ...]:
+    """The studies of the manifests; none where one of them is not on this machine."""
+    try:
+        manifests = [(one.manifest.name, read_manifest(one.manifest)) for one in recipe.data.sources]
+    except ManifestError:
+        return ()
+    return tuple(
+        SourceCount(
+            manifest=name,
+            studies={split.value: len(manifest.where(split=split)) for split in (Split.TRAIN, Split.VALIDATE)},
+        )
+        for name, manifest in manifests
+    )
+
+
+def _figures(report: Any) -> tuple[Figure, ...]:
+    try:
+        details = report["details"]
+        measured_on = f"{Path(details.get('Manifest', '')).name} ({details.get('Split', '')})"
+        return tuple(
+            _checked(
+                Figure,
+                {**estimate, "count": estimate["n"], "benchmark": benchmark, "name": name, "measured_on": measured_on},
+                REPORT,
+            )
+            for benchmark, figures in report["benchmarks"].items()
+            for name, estimate in figures.items()
+            if name.startswith(_SHOWN) and not name.endswith("_chance")
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{REPORT} of the run is not one that `cxr-clip evaluate` writes ({error})") from error
+
+
+def _read(path: Path) -> Any:
+    """The content of a JSON file, None where there is none."""
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}): mend or delete it") from error
+
+
+def _checked(kind: type[Checked], content: Any, file: str) -> Checked:
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise CheckpointError(f"{file} of the run: {where}: {fault['msg']}; mend or delete it") from error

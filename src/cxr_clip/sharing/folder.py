@@ -1,0 +1,54 @@
+"""A model as a folder to give away: an ordinary run folder with facts and a card, without the paths of this machine."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from cxr_clip.checkpoint import WEIGHTS, Run, write_run
+from cxr_clip.errors import CheckpointError
+from cxr_clip.recipe import Recipe
+from cxr_clip.sharing.card import CARD, model_card
+from cxr_clip.sharing.facts import Facts, write_facts
+from cxr_clip.tensor_files import save_weights
+
+
+def write_model(folder: Path, run: Run, facts: Facts, *, licence: str = "other", address: str | None = None) -> None:
+    """Write weights, architectures, input statistics, tokeniser, recipe, facts and card into a new folder.
+
+    Raises CheckpointError where the folder holds anything.
+    """
+    refuse_occupied(folder)
+    shared = replace(run, recipe=without_places(run.recipe))
+    folder.mkdir(parents=True, exist_ok=True)
+    save_weights(folder / WEIGHTS, run.model)
+    write_facts(folder, facts)
+    (folder / CARD).write_text(model_card(shared, facts, licence=licence, address=address), encoding="utf-8")
+    # Last, as its recipe makes the folder a run.
+    write_run(folder, shared)
+
+
+def refuse_occupied(folder: Path) -> None:
+    """Raise CheckpointError where `folder` is a file, or a folder that is not empty."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise CheckpointError(f"{folder} is there and not empty: give the path of a new folder")
+
+
+def without_places(recipe: Recipe) -> Recipe:
+    """Return the recipe with the last name of every path: the rest means nothing elsewhere, and tells of here."""
+    data, model = recipe.data, recipe.model
+    sources = tuple(one.model_copy(update={"manifest": Path(one.manifest.name)}) for one in data.sources)
+    prompts = Path(data.prompts.name) if data.prompts is not None else None
+    image = model.image.model_copy(update={"pretrained": _name(model.image.pretrained)})
+    text = model.text.model_copy(update={"pretrained": _name(model.text.pretrained)})
+    return recipe.model_copy(
+        update={
+            "data": data.model_copy(update={"sources": sources, "prompts": prompts}),
+            "model": model.model_copy(update={"image": image, "text": text}),
+        }
+    )
+
+
+def _name(pretrained: str | None) -> str | None:
+    """A name on the hub stays; of the path of a folder the last part does."""
+    if pretrained is None or (pretrained.count("/") <= 1 and not Path(pretrained).is_dir()):
+        return pretrained
+    return Path(pretrained).name

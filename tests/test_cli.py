@@ -250,7 +250,7 @@ def test_help_lists_every_command_without_torch() -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    for name in ("prepare", "merge", "inspect", "synthesize", "train", "evaluate", "recipe", "quickstart"):
+    for name in ("prepare", "merge", "inspect", "synthesize", "train", "evaluate", "recipe", "quickstart", "push"):
         assert name in ended.stdout
 
 
@@ -258,6 +258,7 @@ def test_help_lists_every_command_without_torch() -> None:
     ("arguments", "words"),
     [
         (("prepare", "openi"), ("indiana_projections.csv in RAW", "split.csv in RAW", "by a hash", "labels_nih14.csv")),
+        (("import-weights",), ("the one that the file names, from the hub",)),
         (("evaluate",), ("standard and paraphrase, or all of --prompts", "all with labels", "default: auto")),
     ],
 )

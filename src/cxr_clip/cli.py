@@ -7,6 +7,7 @@ import typer
 from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import evaluate, quickstart, recipe, train
 from cxr_clip.commands.prepare import merge, prepare_app
+from cxr_clip.commands.share import import_weights, push
 from cxr_clip.commands.synthesize import synthesize_app
 from cxr_clip.errors import AnotherWorkerFailedError, CxrClipError
 from cxr_clip.terminal import say_on_stderr
@@ -21,7 +22,7 @@ CONTINUING = ("prepare", "merge", "train", "quickstart")
 
 app.add_typer(prepare_app, name="prepare")
 app.add_typer(synthesize_app, name="synthesize")
-for _command in (merge, inspect, train, evaluate, recipe, quickstart):
+for _command in (merge, inspect, train, evaluate, recipe, quickstart, import_weights, push):
     app.command()(_command)
 
 

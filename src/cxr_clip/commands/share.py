@@ -1,0 +1,46 @@
+"""The commands by which models come from elsewhere and go there: import-weights, push."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxr_clip.terminal import say
+
+
+def import_weights(
+    checkpoint: Annotated[Path, typer.Argument(help="A published checkpoint, such as swint_mcc.tar.")],
+    out: Annotated[Path, typer.Argument(help="The run folder to write; new or empty.")],
+    *,
+    tokeniser: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder with the text encoder's vocab.txt.", show_default="the one that the file names, from the hub"
+        ),
+    ] = None,
+) -> None:
+    """Turn a checkpoint that the method's authors published into a run folder; nothing in the file is executed."""
+    from cxr_clip.published.import_weights import import_weights
+
+    origin = import_weights(checkpoint, out, tokeniser=tokeniser).origin
+    say(f"{origin.file}, SHA-256 {origin.sha256}")
+    say(
+        f"{origin.tensors} tensors: {origin.used} used, {len(origin.made_anew)} tables that the model makes itself "
+        f"compared and equal, {len(origin.left_out)} left out, as they lie behind the features that are used"
+    )
+    say(f"run folder: {out}; next: cxr-clip evaluate {out} MANIFEST_FOLDER")
+
+
+def push(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    repository: Annotated[str, typer.Argument(help="Its place on the hub: owner/name.")],
+    *,
+    public: Annotated[bool, typer.Option("--public", help="Everybody may see a new place.")] = False,
+    licence: Annotated[
+        str, typer.Option(help="An identifier of the hub, such as apache-2.0 or cc-by-nc-4.0.")
+    ] = "other",
+) -> None:
+    """Put the best weights of a run on the Hugging Face hub, with recipe, tokeniser and a model card."""
+    from cxr_clip.embed import load
+
+    say(f"pushed: {load(run, device='cpu').push(repository, private=not public, licence=licence)}")

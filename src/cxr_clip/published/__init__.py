@@ -1,0 +1,1 @@
+"""Weights that the authors of the method published: read as data, and turned into a run folder."""

@@ -66,6 +66,11 @@ def test_overrides_reach_lists_and_sections_that_the_file_leaves_out(minimal: Pa
         (["model.text.tokeniser={}"], ["a pretrained encoder brings its own"]),
         (["model.text.pretrained=null"], ["either `pretrained` or `architecture`"]),
         (["model.text.train=locked", "model.text.dropout=0"], ["model.text", "no effect on a locked tower"]),
+        (
+            ["model.image={pretrained: x, train: locked, gradient_checkpointing: true}"],
+            ["model.image", "no effect on a"],
+        ),
+        (["model.text={pretrained: x, train: locked, gradient_checkpointing: true}"], ["model.text", "keeps nothing"]),
         (["model.image.train=locked", "train.factors.image=3"], ["train.factors.image has no effect", "locked"]),
         (["model.image.train=0"], ["model.image.train: give all, locked, or how many", "not 0"]),
         (["model.text.train=none"], ["model.text.train: give all, locked", "not 'none'"]),

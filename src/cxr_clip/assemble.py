@@ -23,6 +23,7 @@ from cxr_clip.errors import RecipeError, TrainingError
 from cxr_clip.model.batch_norm import batch_norm_names, synchronise
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.freezing import freeze
+from cxr_clip.model.gradient_checkpointing import compute_again
 from cxr_clip.model.image_encoder import ImageEncoder, image_encoder_from_architecture, image_encoder_from_folder
 from cxr_clip.model.locking import lock, train_last
 from cxr_clip.model.text_encoder import (
@@ -121,7 +122,7 @@ def set_up_training(
 ) -> None:
     """Give a model, new or read from its run, what a recipe says of its training alone.
 
-    That is dropout, batch normalisation over `workers`, what trains.
+    That is dropout, batch normalisation over `workers`, what trains, and what is computed again to save memory.
     """
     if settings.text.dropout is not None:
         set_dropout(model.text, settings.text.dropout)
@@ -129,6 +130,9 @@ def set_up_training(
     _choose_what_trains(model.image, settings.image.train)
     _choose_what_trains(model.text, settings.text.train)
     freeze(model, settings.freeze)
+    for tower, asked in ((model.image, settings.image), (model.text, settings.text)):
+        if asked.gradient_checkpointing:
+            compute_again(tower)
 
 
 def _set_batch_norm(model: DualEncoder, settings: ImageEncoderSettings, workers: Workers, *, device: str) -> None:

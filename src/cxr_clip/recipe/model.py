@@ -24,7 +24,8 @@ class ImageEncoderSettings(Section):
     `mean` and `std` are of images in 0..1; null = what the encoder's family was trained with. `train`: all of it,
     `locked` (nothing), or the number of its last stages that train. `batch_norm` takes its statistics over the batch of
     all workers (synchronised), over a worker's own rows (local), or not at all (frozen: those that the weights came
-    with, and its own weights do not train either).
+    with, and its own weights do not train either). `gradient_checkpointing`: activations are computed again in the
+    backward pass and not kept.
     """
 
     pretrained: str | None = None
@@ -33,6 +34,7 @@ class ImageEncoderSettings(Section):
     mean: tuple[float, float, float] | None = None
     std: tuple[Above0, Above0, Above0] | None = None
     train: Trained = "all"
+    gradient_checkpointing: bool = False
     batch_norm: Literal["synchronised", "local", "frozen"] = "synchronised"
 
     @model_validator(mode="after")
@@ -41,6 +43,11 @@ class ImageEncoderSettings(Section):
             raise ValueError("give either `pretrained` or `architecture`")
         if (self.mean is None) != (self.std is None):
             raise ValueError("give both `mean` and `std`, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _a_locked_tower_keeps_nothing(self) -> Self:
+        _refuse_checkpointing_of_locked(self.train, self.gradient_checkpointing)
         return self
 
 
@@ -56,6 +63,7 @@ class TextEncoderSettings(Section):
 
     `buckets`: the texts of a batch are encoded in so many groups of similar length, which saves padding. `dropout`
     null: the backbone's own rates. `train`: all of it, `locked` (nothing), or the number of its last layers that train.
+    `gradient_checkpointing`: activations are computed again in the backward pass and not kept.
     """
 
     pretrained: str | None = None
@@ -65,6 +73,7 @@ class TextEncoderSettings(Section):
     buckets: Positive = 1
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
     train: Trained = "all"
+    gradient_checkpointing: bool = False
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -75,10 +84,20 @@ class TextEncoderSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_locked_tower_keeps_nothing(self) -> Self:
+        _refuse_checkpointing_of_locked(self.train, self.gradient_checkpointing)
+        return self
+
+    @model_validator(mode="after")
     def _a_locked_tower_has_no_dropout(self) -> Self:
         if self.train == "locked" and self.dropout is not None:
             raise ValueError("`dropout` has no effect on a locked tower, which runs without any: leave it out")
         return self
+
+
+def _refuse_checkpointing_of_locked(train: Trained, gradient_checkpointing: bool) -> None:
+    if train == "locked" and gradient_checkpointing:
+        raise ValueError("`gradient_checkpointing` has no effect on a locked tower, which keeps nothing: leave it out")
 
 
 class ModelSettings(Section):

@@ -99,7 +99,11 @@ def test_the_manifest_itself_says_the_windowing_and_shares_of_two_do_not_merge(
         (tmp_path / windowing / "summary.json").unlink()
         assert command("inspect", windowing, "--samples", 0, "--quiet") == 0
         assert f"prepared with windowing {windowing}" in capsys.readouterr().out
-        assert figures(tmp_path / windowing)["provenance"] == {"windowing": windowing, "hashed_ids": None}
+        assert figures(tmp_path / windowing)["provenance"] == {
+            "windowing": windowing,
+            "hashed_ids": None,
+            "labelled_by_rule": False,
+        }
         assert f"windowing {windowing}" in (tmp_path / windowing / "inspect.html").read_text()
     assert command("merge", "merged", "share-1", "share-2", "--quiet") == 2
     assert "windowing percentile" in capsys.readouterr().err
@@ -129,10 +133,16 @@ def test_every_edition_of_mimic_cxr_gives_the_same_studies(command: Command, tmp
         assert (left.sections, left.findings) == (right.sections, right.findings)
 
 
-def test_reports_without_labels_are_labelled_on_request(command: Command, tmp_path: Path) -> None:
+def test_reports_without_labels_are_labelled_on_request(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command("synthesize", "chexpert_plus", "raw", "--studies", 8, "--image-size", 64, *SMALL) == 0
     assert command("prepare", "chexpert_plus", "raw", "plain", *SMALL) == 0
+    assert "No study has labels. --label-reports takes those" in capsys.readouterr().out
     assert command("prepare", "chexpert_plus", "raw", "labelled", "--label-reports", "--processes", 2, "--quiet") == 0
+    assert "No study has labels" not in capsys.readouterr().out
+    told = [read_manifest(tmp_path / name).provenance.labelled_by_rule for name in ("plain", "labelled")]
+    assert told == [False, True]
     plain, labelled = (list(read_manifest(tmp_path / name)) for name in ("plain", "labelled"))
     assert not any(study.findings for study in plain)
     assert [study.findings for study in labelled] == [label_report(study.sections) for study in plain]

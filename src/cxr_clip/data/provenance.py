@@ -8,6 +8,7 @@ from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.errors import ManifestError
 
 _WINDOWING, _HASHED_IDS = b"cxr_clip.windowing", b"cxr_clip.hashed_ids"
+_LABELLED = b"cxr_clip.labelled_by_rule"
 
 
 @dataclass(frozen=True)
@@ -16,18 +17,25 @@ class Provenance:
 
     `windowing` is that of the images that were DICOM files; None where it is not known, as in manifests from before it
     was kept. `hashed_ids` tells which salt the ids are hashed with; None: the ids are those of the source.
+    `labelled_by_rule`: studies that came without labels have those that a rule found in their reports.
     """
 
     windowing: Windowing | None = None
     hashed_ids: str | None = None
+    labelled_by_rule: bool = False
 
     def __str__(self) -> str:
         ids = "" if self.hashed_ids is None else f", ids hashed with the salt {self.hashed_ids}"
-        return f"windowing {self.windowing or 'not known'}{ids}"
+        rule = ", labels from reports by rule where there were none" if self.labelled_by_rule else ""
+        return f"windowing {self.windowing or 'not known'}{ids}{rule}"
 
     def kept_in(self, schema: pa.Schema) -> pa.Schema:
         """The schema with this provenance as its metadata, in place of any other metadata."""
-        told = {_WINDOWING: self.windowing, _HASHED_IDS: self.hashed_ids}
+        told = {
+            _WINDOWING: self.windowing,
+            _HASHED_IDS: self.hashed_ids,
+            _LABELLED: "yes" if self.labelled_by_rule else None,
+        }
         return schema.with_metadata({key: value.encode() for key, value in told.items() if value is not None} or None)
 
 
@@ -39,6 +47,7 @@ def provenance_of(schema: pa.Schema) -> Provenance:
         return Provenance(
             windowing=None if told is None else Windowing(told.decode()),
             hashed_ids=None if ids is None else ids.decode(),
+            labelled_by_rule=_LABELLED in metadata,
         )
     except ValueError as error:
         known = ", ".join(Windowing)

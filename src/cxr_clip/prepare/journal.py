@@ -97,6 +97,7 @@ def provenance_of_run(run: Identity) -> Provenance:
     return Provenance(
         windowing=None if windowing is None else Windowing(str(windowing)),
         hashed_ids=None if ids is None else str(ids),
+        labelled_by_rule=bool(run.get("label_reports")),
     )
 
 

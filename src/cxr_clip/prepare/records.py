@@ -64,7 +64,7 @@ class PrepareOptions:
     @property
     def provenance(self) -> Provenance:
         """What the manifest is to say of how it was made."""
-        return Provenance(windowing=self.windowing, hashed_ids=self.ids.check)
+        return Provenance(windowing=self.windowing, hashed_ids=self.ids.check, labelled_by_rule=self.label_reports)
 
 
 @dataclass(frozen=True)

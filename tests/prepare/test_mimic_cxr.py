@@ -14,7 +14,7 @@ from cxr_clip.errors import SourceError
 from cxr_clip.inspection.inspect_manifest import InspectionRequest, inspect_manifest
 from cxr_clip.prepare.mimic_cxr import prepare_mimic_cxr, read_mimic_cxr
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary
-from cxr_clip.study import Certainty, Study, View
+from cxr_clip.study import Certainty, Split, Study, View
 from cxr_clip.synthetic import MimicEdition, synthesize_mimic_cxr
 
 OPTIONS = PrepareOptions(short_side=48, processes=1, studies_per_shard=8)
@@ -284,3 +284,41 @@ def test_a_folder_without_patients_images_or_matching_tables_is_refused(raw: Pat
         read_mimic_cxr(raw)
     with pytest.raises(SourceError, match="there is no folder"):
         read_mimic_cxr(raw / "nowhere")
+
+
+def test_a_radiologists_labels_of_the_test_part_go_before_the_labellers(raw: Path, world: Path) -> None:
+    plain = drafted(world)
+    test = [name for name, study in plain.items() if study.split is Split.TEST]
+    train = next(name for name, study in plain.items() if study.split is Split.TRAIN)
+    rows = [
+        *(f"{test[0]},1.0,,-1.0", f"{test[0]},0.0,,", f"{train},1,,"),
+        *("1,1,,", "a study,,,", *([f"{test[1]},2,,"] if len(test) > 1 else [])),
+    ]
+    table = raw / "mimic-cxr-2.1.0-test-set-labeled.csv"
+    table.write_text("\n".join(["study_id,Edema,Fracture,Airspace Opacity", *rows]) + "\n")
+    found = drafted(raw)
+    assert found[test[0]].findings == {"Edema": Certainty.POSITIVE, "Lung Opacity": Certainty.UNCERTAIN}
+    assert {name: study for name, study in found.items() if name != test[0]} == {
+        name: study for name, study in plain.items() if name != test[0]
+    }
+    source = read_mimic_cxr(raw)
+    assert source.remarks[f"studies of the test part with a radiologist's labels, in {table.name}"] == 1
+    rejected = [draft for draft in source.drafts if not isinstance(draft, Study) and draft.path == table.name]
+    assert [(draft.kind, draft.study) for draft in rejected] == [("labels", row.split(",")[0]) for row in rows[1:]]
+    told = [draft.reason for draft in rejected]
+    for reason, words in zip(
+        told, ("second row", "not in the test", "not list", "not list", "label '2'"), strict=False
+    ):
+        assert words in reason
+    table.rename(raw.parent / "own.csv")
+    assert drafted(raw) == plain
+
+
+def test_a_table_of_test_labels_for_other_studies_is_refused(raw: Path) -> None:
+    table = raw / "mimic-cxr-2.1.0-test-set-labeled.csv"
+    table.write_text("study_id,Edema\n1,1\n")
+    with pytest.raises(SourceError, match="has no row that can be used, of 1"):
+        read_mimic_cxr(raw)
+    table.write_text("study_id,Gout\n1,1\n")
+    with pytest.raises(SourceError, match="the column 'Gout', which is no finding"):
+        read_mimic_cxr(raw)

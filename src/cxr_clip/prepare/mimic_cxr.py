@@ -26,9 +26,10 @@ from cxr_clip.prepare.mimic_cxr_tables import (
     read_splits,
     study_of,
 )
+from cxr_clip.prepare.mimic_cxr_test_labels import TestLabels, read_test_labels
 from cxr_clip.prepare.pipeline import run_pipeline
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
-from cxr_clip.study import ImageFile, Split, Study, View
+from cxr_clip.study import Certainty, ImageFile, Split, Study, View
 
 NAME = "mimic_cxr"
 PUBLISHED_IMAGES = 377_110
@@ -46,7 +47,14 @@ class _Raw:
     found: FoundImages
     splits: StudySplits
     labels: StudyLabels | None
+    test_labels: TestLabels | None
     reports: Reports | None
+
+    def findings(self, key: int) -> Mapping[str, Certainty] | None:
+        """The findings of a study, a radiologist's before a program's; None where no table names it."""
+        if self.test_labels is not None and key in self.test_labels.findings:
+            return self.test_labels.findings[key]
+        return None if self.labels is None else self.labels.of_study(key)
 
     def missing(self) -> Bool[np.ndarray, "images"]:
         """Which listed images are not there."""
@@ -71,6 +79,8 @@ class _Drafts:
             yield Rejection("image", "absent.txt", None, reason)
         for path in self.raw.found.unlisted:
             yield Rejection("image", path, None, "the metadata does not list this image")
+        if self.raw.test_labels is not None:
+            yield from self.raw.test_labels.rejections
         shared = _shared_studies(self.raw.images)
         for key in map(int, self.raw.images.studies()):
             yield from _drafts(self.raw, key, shared)
@@ -105,7 +115,8 @@ def read_mimic_cxr(
     The tables are those given, else `mimic-cxr-<release>-{metadata,split,chexpert,negbio}.csv.gz` in the raw folder or
     below it, of the newest release; of the two kinds of labels chexpert is taken where both are there. `reports` is
     mimic-cxr-reports.zip, which is read as it is, or a folder with its texts; without it they are looked for in the
-    raw folder. Without labels studies have no findings, without reports no sections.
+    raw folder. Without labels studies have no findings, without reports no sections. Studies
+    that `mimic-cxr-2.1.0-test-set-labeled.csv` of the raw folder names have a radiologist's labels, from it alone.
 
     Raises SourceError if the metadata or the split is missing, a table contradicts itself or names nothing of what is
     there, or no listed image is there.
@@ -114,12 +125,14 @@ def read_mimic_cxr(
     images = read_images(metadata or _require(layout, "metadata"))
     labels = labels or layout.tables.get("chexpert") or layout.tables.get("negbio")
     splits = read_splits(split or _require(layout, "split"))
+    by_hand = layout.tables.get("test-set-labeled")
     found = find_images(layout, images)
     known = _Raw(
         images=images,
         found=found,
         splits=splits,
         labels=None if labels is None else read_labels(labels),
+        test_labels=None if by_hand is None else read_test_labels(by_hand, images, splits),
         reports=find_reports(layout, found, reports),
     )
     _check(known, raw)
@@ -175,6 +188,9 @@ def _remarks(raw: _Raw, layout: Layout) -> dict[str, int]:
         remarks[f"studies labelled in {labels.file.name} (published: {PUBLISHED_LABELLED:,})"] = len(labels.keys)
         unused = [layout.tables[kind] for kind in ("chexpert", "negbio") if kind in layout.tables]
         remarks |= {f"tables of labels not used: {file.name}": 1 for file in unused if file != labels.file}
+    if raw.test_labels is not None:
+        file, count = raw.test_labels.file.name, len(raw.test_labels.findings)
+        remarks[f"studies of the test part with a radiologist's labels, in {file}"] = count
     where = "no reports were found" if raw.reports is None else f"reports from {raw.reports.place}"
     remarks[f"studies with images; {where}"] = len(raw.present())
     return {text: count for text, count in remarks.items() if count}
@@ -202,7 +218,7 @@ def _told(raw: _Raw, key: int, images: tuple[ImageFile, ...]) -> Iterator[Study 
     """The study with what its report and its labels say, and what is wrong with them."""
     study = str(study_of(key))
     sections, fault = _sections(raw.reports, key)
-    findings = None if raw.labels is None else raw.labels.of_study(key)
+    findings = raw.findings(key)
     if fault is not None:
         kept = "; kept for its labels" if findings else ""
         yield Rejection("report", report_path(key), study, f"{fault}{kept}")

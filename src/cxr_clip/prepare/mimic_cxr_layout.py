@@ -20,7 +20,7 @@ from cxr_clip.prepare.mimic_cxr_tables import ListedImages, patient_of, study_ke
 SUFFIXES = (".jpg", ".jpeg", ".png", ".dcm")
 REPORTS_ZIP = "mimic-cxr-reports.zip"
 _TABLE = re.compile(
-    r"mimic-cxr-(?P<release>\d{1,3}\.\d{1,3}\.\d{1,3})-(?P<kind>metadata|split|chexpert|negbio)\.csv(?:\.gz)?"
+    r"mimic-cxr-(?P<release>\d{1,3}\.\d{1,3}\.\d{1,3})-(?P<kind>metadata|split|chexpert|negbio|test-set-labeled)\.csv(?:\.gz)?"
 )
 _GROUP = re.compile(r"p\d\d", re.ASCII)
 _PATIENT = re.compile(r"p\d{1,9}", re.ASCII)

@@ -159,10 +159,8 @@ def read_labels(file: Path) -> StudyLabels:
 
     Raises SourceError for a column that is no finding, another value, or two rows that contradict each other.
     """
-    columns = [name for name in table_columns(file) if name not in _IDS]
-    findings = tuple(_finding(file, column) for column in columns)
-    if not findings or len(set(findings)) < len(findings):
-        raise SourceError(f"{file} must have one column a finding; it has {', '.join(columns) or 'none'}")
+    columns = label_columns(file)
+    findings = tuple(columns.values())
     keys, values = array("q"), array("b")
     for row, (patient, study, *labels) in _rows(file, (*_IDS, *columns)):
         keys.append(_key(file, row, patient, study))
@@ -184,6 +182,14 @@ def _key(file: Path, row: int, patient: str, study: str) -> int:
             "they must be numbers of at most nine digits"
         )
     return study_key(int(patient), int(study))
+
+
+def label_columns(file: Path) -> dict[str, str]:
+    """The findings by the columns of a table of labels. Raises SourceError for a column that is no finding."""
+    columns = {name: _finding(file, name) for name in table_columns(file) if name not in _IDS}
+    if not columns or len(set(columns.values())) < len(columns):
+        raise SourceError(f"{file} must have one column a finding; it has {', '.join(columns) or 'none'}")
+    return columns
 
 
 def _finding(file: Path, column: str) -> str:

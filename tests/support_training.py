@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from cxr_clip.background import THREAD
@@ -99,6 +100,12 @@ def wait_for_files() -> None:
     for thread in threading.enumerate():
         if thread.name == THREAD:
             thread.join()
+
+
+def same_files(one: Path, other: Path) -> bool:
+    """Whether two files hold the same tensors, bit for bit."""
+    first, second = load_file(one), load_file(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def state_of(training: Training) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from cxr_clip.train.train_run import train_run
 from support_data import write_tiny_manifest
 from support_models import IMAGE, TEXT, tiny_recipe
 from support_programs import run_program
+from support_training import same_files
 
 Line = dict[str, object]
 
@@ -34,17 +35,12 @@ def log_of(folder: Path, kind: str) -> list[Line]:
     return [line for line in lines if line["kind"] == kind]
 
 
-def same_tensors(one: Path, other: Path) -> bool:
-    first, second = load_file(one), load_file(other)
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
 def test_a_run_killed_in_every_step_gives_the_weights_of_one_never_stopped(manifest: Path, tmp_path: Path) -> None:
     run_program("support_killed_run.py", manifest, tmp_path)
     straight = tmp_path / "straight"
     for other in (tmp_path / "killed", tmp_path / "two-processes"):
         for name in (checkpoint.WEIGHTS, checkpoint.RESUME):
-            assert same_tensors(straight / name, other / name)
+            assert same_files(straight / name, other / name)
         assert [line["step"] for line in log_of(other, "train")] == list(range(1, 9))
         assert [line["step"] for line in log_of(other, "validate")] == [2, 4, 6, 8]
         for kind, figure in (("train", "loss"), ("train", "gradient_norm"), ("validate", "loss")):

@@ -30,6 +30,7 @@ def train(
     run: Annotated[Path, typer.Argument(help="The run folder; a run that is there is continued.")],
     overrides: Overrides = None,
     *,
+    profile: Annotated[bool, typer.Option("--profile", help="Record a few steps into RUN/profile.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Pre-train on the manifests of a recipe, or continue the run in RUN where it stopped."""
@@ -38,7 +39,9 @@ def train(
     from cxr_clip.train.train_run import train_run
 
     with joined_workers() as workers:
-        result = train_run(load_recipe(recipe, overrides or ()), run, progress=not quiet, workers=workers)
+        result = train_run(
+            load_recipe(recipe, overrides or ()), run, progress=not quiet, profile=profile, workers=workers
+        )
     if not workers.leads:
         return
     say(result.summary)

@@ -1,6 +1,7 @@
 """A recipe and a folder in, a trained run out; a folder that holds a run is continued."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from cxr_clip.train.continuation import refuse_other_workers_recipe, run_to_cont
 from cxr_clip.train.fingerprint import fingerprint
 from cxr_clip.train.loop import TrainResult, train
 from cxr_clip.train.optim import adamw, warmup_cosine
+from cxr_clip.train.profile import profiled, told
 from cxr_clip.train.training import Pace, Training
 
 
@@ -31,8 +33,12 @@ class Trained:
     summary: str
 
 
-def train_run(recipe: Recipe, folder: Path, *, progress: bool = True, workers: Workers = SINGLE) -> Trained:
+def train_run(
+    recipe: Recipe, folder: Path, *, progress: bool = True, profile: bool = False, workers: Workers = SINGLE
+) -> Trained:
     """Train `recipe` in `folder`, or continue the run that is there; all `workers` call this, and the first one writes.
+
+    `profile` records a few steps of the first worker.
 
     Raises RecipeError where the folder holds a run of another recipe, TrainingError where it learned from other
     studies, and what the parts raise.
@@ -56,8 +62,10 @@ def train_run(recipe: Recipe, folder: Path, *, progress: bool = True, workers: W
         tensorboard=recipe.log.tensorboard,
         console=console,
     ) as log:
-        result = train(training, resume=folder / checkpoint.RESUME, weights=folder / checkpoint.WEIGHTS, log=log)
-    return Trained(result, _summary(result, folder))
+        resume, weights = folder / checkpoint.RESUME, folder / checkpoint.WEIGHTS
+        with profiled(folder) if profile and workers.leads else nullcontext() as after_step:
+            result = train(training, resume=resume, weights=weights, log=log, after_step=after_step)
+    return Trained(result, _summary(result, folder) + (f"\n{told(folder)}" if profile else ""))
 
 
 def _refuse_what_is_absent(recipe: Recipe, workers: Workers) -> None:

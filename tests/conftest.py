@@ -12,6 +12,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # The modules whose signatures carry shapes: each call checks its arguments and its result. Before their first import.
 WITH_SHAPES = (
     "cxr_clip.data.transforms",
+    "cxr_clip.directions",
     "cxr_clip.distributed",
     "cxr_clip.embed",
     "cxr_clip.evaluate.retrieval",
@@ -22,6 +23,7 @@ WITH_SHAPES = (
     "cxr_clip.train.loop",
     "cxr_clip.train.step",
     "cxr_clip.train.validation",
+    "cxr_clip.train.zero_shot",
 )
 jaxtyping.install_import_hook(WITH_SHAPES, "support_checks.checked")
 

@@ -140,6 +140,7 @@ def _in_words(figures: Mapping[str, float]) -> str:
         "images_per_second": "{:.0f} images/s",
         "recall_at_1": "R@1 {:.3f}",
         "recall_at_10": "R@10 {:.3f}",
+        "auroc": "AUROC {:.3f}",
         "median_rank": "median rank {:.0f}",
     }
     return "  ".join(form.format(figures[name]) for name, form in shown.items() if name in figures)

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 
-from cxr_clip.evaluate.metrics import RocCurve, roc_curve
 from cxr_clip.evaluate.plots import Series, line_panel, roc_panel
+from cxr_clip.metrics import RocCurve, roc_curve
 
 SVG = "{http://www.w3.org/2000/svg}"
 

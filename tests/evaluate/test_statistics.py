@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from cxr_clip.errors import EvaluationError
-from cxr_clip.evaluate.metrics import weighted_auroc
 from cxr_clip.evaluate.statistics import (
     Estimate,
     estimate,
@@ -15,6 +14,7 @@ from cxr_clip.evaluate.statistics import (
     weighted_mean,
     weighted_median,
 )
+from cxr_clip.metrics import weighted_auroc
 
 
 def test_studies_of_a_patient_are_drawn_together_and_as_many_patients_as_there_are():

@@ -1,7 +1,6 @@
 """Training curves from a log as runs leave it: continued, cut, with figures that are not finite."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -32,13 +31,19 @@ def test_curves_come_by_kind_in_order_of_step_and_absent_terms_are_absent(tmp_pa
 
 
 def test_of_a_validation_all_is_drawn_but_what_is_no_figure(tmp_path):
-    found = Validation(loss=4.5, recall_at_1=0.1, recall_at_5=0.2, recall_at_10=0.3, median_rank=17, studies=302)
+    found = Validation(
+        loss=4.5, recall_at_1=0.1, recall_at_5=0.2, recall_at_10=0.3, median_rank=17, studies=302, texts=299, auroc=0.7
+    )
     with RunLog(tmp_path, total_steps=10) as log:
         log.open_at(0)
-        log.validation(10, 1.0, asdict(found))
+        log.validation(10, 1.0, found.figures)
     curves = read_training_log(tmp_path / "metrics.jsonl")
     assert [(line.label, line.y) for line in curves.recalls] == [("R@1", [0.1]), ("R@5", [0.2]), ("R@10", [0.3])]
-    assert [(line.label, line.y) for line in curves.validation] == [("loss", [4.5]), ("median rank", [17])]
+    assert [(line.label, line.y) for line in curves.validation] == [
+        ("loss", [4.5]),
+        ("median rank", [17]),
+        ("zero-shot AUROC", [0.7]),
+    ]
     assert curves.validated
 
 

@@ -7,12 +7,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch.nn.functional import normalize
 
 from cxr_clip.data.prompts import ZeroShotPrompt
+from cxr_clip.directions import Direction, pair_scores, prompt_embedding
 from cxr_clip.evaluate.zero_shot import (
-    Direction,
     describe_finding,
     measure_finding,
-    pair_scores,
-    prompt_embedding,
     zero_shot_metrics,
     zero_shot_notes,
 )

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from cxr_clip.directions import Direction, pair_scores
 from cxr_clip.evaluate.decisions import accuracy, f1
-from cxr_clip.evaluate.metrics import auroc
 from cxr_clip.evaluate.prompt_sets import best_similarities, class_accuracy, mean_similarities
-from cxr_clip.evaluate.zero_shot import Direction, pair_scores
+from cxr_clip.metrics import auroc
 from cxr_clip.ranking import merge_identical, recall_at, target_ranks
 
 pytestmark = pytest.mark.shared

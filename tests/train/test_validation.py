@@ -38,7 +38,7 @@ def test_figures_are_those_of_the_slow_version() -> None:
     ranks = slow_ranks(training.model.eval(), batches)
     assert max(ranks) <= 3  # six studies with three distinct texts
     assert found.recall_at_1 == pytest.approx(sum(rank == 1 for rank in ranks) / 6)
-    assert (found.recall_at_5, found.recall_at_10, found.studies) == (1, 1, 6)
+    assert (found.recall_at_5, found.recall_at_10, found.studies, found.texts) == (1, 1, 6, 3)
     assert found.median_rank == sorted(ranks)[2] / 2 + sorted(ranks)[3] / 2
     model = training.model.eval()
     with torch.no_grad():
@@ -58,7 +58,7 @@ def test_the_model_stays_as_it_was(learning: bool) -> None:
 
 def test_recall_comes_before_loss_in_what_is_best() -> None:
     def value(recall: float, loss: float) -> float:
-        return Validation(loss, recall, recall, recall, 3.0, 10).value
+        return Validation(loss, recall, recall, recall, 3.0, 10, 10).value
 
     assert value(0.2, 9.0) > value(0.1, 1.0)
     assert value(0.2, 1.0) > value(0.2, 2.0)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_clip.data.prompts import ZeroShotPrompt
+from cxr_clip.directions import Direction, prompt_embedding
 from cxr_clip.errors import EvaluationError, PromptError
 from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.gallery import Pool, draw_gallery
@@ -23,10 +24,8 @@ from cxr_clip.evaluate.study_images import (
     images_in_use,
 )
 from cxr_clip.evaluate.zero_shot import (
-    Direction,
     describe_finding,
     measure_finding,
-    prompt_embedding,
     zero_shot_metrics,
     zero_shot_notes,
 )

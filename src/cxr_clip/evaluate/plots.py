@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from cxr_clip.evaluate.metrics import RocCurve
+from cxr_clip.metrics import RocCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

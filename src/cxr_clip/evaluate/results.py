@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_clip.evaluate.metrics import RocCurve
 from cxr_clip.evaluate.statistics import Estimate
+from cxr_clip.metrics import RocCurve
 
 
 @dataclass(frozen=True)

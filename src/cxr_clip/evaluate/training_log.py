@@ -11,7 +11,8 @@ from cxr_clip.evaluate.plots import Series
 
 LOSSES = {"loss": "total", "image_text": "image–text", "image_image": "image–image", "text_text": "text–text"}
 RECALL = "recall_at_"
-NOT_MEASURED = {"step", "epoch", "kind", "studies"}
+NOT_MEASURED = {"step", "epoch", "kind", "studies", "texts"}
+LABELS = {"auroc": "zero-shot AUROC"}
 POINTS = 250
 
 Line = Mapping[str, object]
@@ -53,7 +54,11 @@ def read_training_log(path: Path) -> TrainingCurves:
     losses = (_series(train, key, label) for key, label in LOSSES.items())
     names = dict.fromkeys(key for line in validate.values() for key in line if key not in NOT_MEASURED)
     recalls = (_series(validate, name, f"R@{name.removeprefix(RECALL)}") for name in names if name.startswith(RECALL))
-    others = (_series(validate, name, name.replace("_", " ")) for name in names if not name.startswith(RECALL))
+    others = (
+        _series(validate, name, LABELS.get(name, name.replace("_", " ")))
+        for name in names
+        if not name.startswith(RECALL)
+    )
     return TrainingCurves(
         losses=_drawable(losses),
         scale=_series(train, "scale", "scale"),

@@ -1,9 +1,4 @@
-"""Zero-shot classification, one finding at a time: is an image nearer to "finding" than to "no finding".
-
-The score of a study is its cosine with the positive prompt minus its cosine with the negative one. The softmax of the
-pair at any temperature rises with that difference, so AUROC and average precision are those of the softmax, without
-its rounding to 0 and 1.
-"""
+"""Zero-shot classification, one finding at a time: is an image nearer to "finding" than to "no finding"."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,29 +7,21 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from cxr_clip.data.prompts import ZeroShotPrompt
-from cxr_clip.evaluate.metrics import (
+from cxr_clip.directions import Direction, pair_scores
+from cxr_clip.evaluate.results import FindingDetails
+from cxr_clip.evaluate.statistics import Estimate, estimate, left_out, macro_estimate
+from cxr_clip.metrics import (
     auroc,
     average_precision,
     roc_curve,
     weighted_auroc,
     weighted_average_precision,
 )
-from cxr_clip.evaluate.results import FindingDetails
-from cxr_clip.evaluate.statistics import Estimate, estimate, left_out, macro_estimate
 from cxr_clip.study import Certainty, Study
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Direction:
-    """The unit-length embeddings of the two sides of a finding's prompts."""
-
-    positive: Float[Tensor, "dim"]
-    negative: Float[Tensor, "dim"]
 
 
 @dataclass(frozen=True)
@@ -46,18 +33,6 @@ class FindingFigures:
     average_precision: Estimate
     resampled_auroc: Floats
     resampled_average_precision: Floats
-
-
-def prompt_embedding(embeddings: Float[Tensor, "prompts dim"]) -> Float[Tensor, "dim"]:
-    """Return the ensemble of several unit-length prompts: their mean, brought back to unit length."""
-    return functional.normalize(embeddings.detach().float().mean(dim=0), dim=0)
-
-
-def pair_scores(images: Float[Tensor, "studies dim"], direction: Direction) -> Floats:
-    """Return the cosine with the positive prompt minus that with the negative prompt, for each image."""
-    difference = direction.positive.double() - direction.negative.double()
-    scores: Floats = (images.double() @ difference.to(images.device)).cpu().numpy()
-    return scores
 
 
 def describe_finding(prompt: ZeroShotPrompt, studies: Sequence[Study], *, min_positives: int) -> FindingDetails:

@@ -51,7 +51,11 @@ class TrainSettings(Section):
 
 
 class LogSettings(Section):
-    """What is written beside metrics.jsonl; TensorBoard needs the `tensorboard` extra."""
+    """What is written beside metrics.jsonl; TensorBoard needs the `tensorboard` extra.
+
+    `zero_shot`: each validation also asks for the findings of the studies that have labels.
+    """
 
     tensorboard: bool = False
     every_steps: Positive = 10
+    zero_shot: bool = True

@@ -61,7 +61,7 @@ def train(
             if training.validation_batches is not None and pace.due(state.step, pace.validate_steps):
                 keeper.wait()  # loader processes are forked off here, and no thread must be at work then
                 validation = _validate(training, training.validation_batches())
-                log.validation(state.step, epoch, asdict(validation))
+                log.validation(state.step, epoch, validation.figures)
                 watch.lap(Part.VALIDATION)
                 state, best = _with_best(state, validation)
             resumable = pace.due(state.step, pace.checkpoint_steps)
@@ -105,6 +105,7 @@ def _validate(training: Training, batches: Iterable[Batch]) -> Validation:
         autocast=training.autocast,
         device=training.device,
         workers=training.workers,
+        asked=training.questions,
     )
 
 

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from cxr_clip import assemble, checkpoint
 from cxr_clip.checkpoint import Run
-from cxr_clip.data.batching import TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.data.batching import Collate, TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, replicate
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
@@ -23,6 +24,7 @@ from cxr_clip.train.loop import TrainResult, train
 from cxr_clip.train.optim import adamw, warmup_cosine
 from cxr_clip.train.profile import profiled, told
 from cxr_clip.train.training import Pace, Training
+from cxr_clip.train.zero_shot import Question, questions
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,14 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
         device=device,
         workers=workers,
         replica=replicate(model, workers) if workers.count > 1 else None,
+        questions=_questions(sources, collate) if recipe.log.zero_shot else (),
     )
+
+
+def _questions(sources: tuple[assemble.Source, ...], collate: Collate) -> tuple[Question, ...]:
+    """What is asked of the validation studies: those that have labels, in the words of our own prompts."""
+    studies = [study for source in sources for study in source.validate]
+    return questions(studies, load_zero_shot_prompts(), collate.tokenise)
 
 
 def _pace(recipe: Recipe, studies: int) -> Pace:

@@ -10,6 +10,7 @@ from cxr_clip.distributed import SINGLE, Workers
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.tensors import Batch
+from cxr_clip.train.zero_shot import Question
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Pace:
 class Training:
     """The objects of one training; `batches_from(step)` gives this worker's batches of all steps from there on.
 
-    `replica` is the model as `distributed.replicate` gives it, absent where there is one worker.
+    `replica` is the model as `distributed.replicate` gives it, absent where there is one worker. `questions` are
+    what validation asks without training on labels, about its studies in their order.
     """
 
     model: DualEncoder
@@ -47,6 +49,7 @@ class Training:
     device: str = "cpu"
     workers: Workers = SINGLE
     replica: nn.Module | None = None
+    questions: tuple[Question, ...] = ()
 
     @property
     def learner(self) -> nn.Module:

@@ -1,6 +1,6 @@
 """What a validation says: the loss and image-to-text retrieval on studies that are not learned from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
@@ -12,13 +12,17 @@ from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.ranking import merge_identical, recall_at, target_ranks
 from cxr_clip.tensors import Batch, EmbeddedViews
+from cxr_clip.train.zero_shot import Question, macro_auroc
 
 RECALLS = (1, 5, 10)
 
 
 @dataclass(frozen=True)
 class Validation:
-    """The mean loss of a study, and the share of images whose own text is among the first k."""
+    """The mean loss of a study, and the share of images whose own text is among the first k of `texts` different ones.
+
+    `auroc` is the zero-shot macro AUROC, absent where too few validation studies have labels.
+    """
 
     loss: float
     recall_at_1: float
@@ -26,6 +30,13 @@ class Validation:
     recall_at_10: float
     median_rank: float
     studies: int
+    texts: int
+    auroc: float | None = None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Its figures by name, those that there are."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     @property
     def value(self) -> float:
@@ -50,27 +61,38 @@ def validate(
     autocast: torch.autocast,
     device: str,
     workers: Workers = SINGLE,
+    asked: Sequence[Question] = (),
 ) -> Validation:
     """Measure `model` on batches of fixed images and texts; the first image and first text of each study are paired.
 
     With several workers `batches` are this one's shares (`data.batching.in_order`), and every worker has the figures
-    of whole batches and all studies.
+    of whole batches and all studies. `asked` are zero-shot questions about the studies of all batches, in their order.
     """
     was_training = model.training
     model.eval()
     own = [_embed(model, batch, autocast=autocast, device=device) for batch in batches]
-    model.train(was_training)
     together = [_joined(shares) for shares in zip_longest(*gather_objects(own, workers))]
     scale = model.scale
     losses = [float(weighted_sum(study_contrast(_to(batch.views, device), scale), weights)) for batch in together]
     keys = [key for batch in together for key in batch.keys]
     images = torch.cat([batch.views.images[0] for batch in together])
     texts = torch.cat([batch.views.texts[0] for batch in together])
+    area = macro_auroc(model, images, asked, device=device)
+    model.train(was_training)
     merged = merge_identical(keys)
     ranks = target_ranks(images, texts[torch.from_numpy(merged.first)], merged.group)
     at = [recall_at(ranks, k) for k in RECALLS]
     sizes = [len(batch.keys) for batch in together]
-    return Validation(float(np.average(losses, weights=sizes)), at[0], at[1], at[2], float(np.median(ranks)), len(keys))
+    return Validation(
+        loss=float(np.average(losses, weights=sizes)),
+        recall_at_1=at[0],
+        recall_at_5=at[1],
+        recall_at_10=at[2],
+        median_rank=float(np.median(ranks)),
+        studies=len(keys),
+        texts=len(merged.first),
+        auroc=area,
+    )
 
 
 def _embed(model: DualEncoder, batch: Batch, *, autocast: torch.autocast, device: str) -> _Embedded:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from cxr_clip.evaluate import metrics
-from cxr_clip.evaluate.metrics import auroc, average_precision, roc_curve, weighted_auroc, weighted_average_precision
+from cxr_clip import metrics
+from cxr_clip.metrics import auroc, average_precision, roc_curve, weighted_auroc, weighted_average_precision
 
 
 @st.composite

@@ -1,0 +1,34 @@
+"""A finding as a direction in the space of embeddings: from its negative prompts to its positive ones.
+
+The score of an image is its cosine with the positive prompt minus its cosine with the negative one. The softmax of the
+pair at any temperature rises with that difference, so AUROC and average precision are those of the softmax, without
+its rounding to 0 and 1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Direction:
+    """The unit-length embeddings of the two sides of a finding's prompts."""
+
+    positive: Float[Tensor, "dim"]
+    negative: Float[Tensor, "dim"]
+
+
+def prompt_embedding(embeddings: Float[Tensor, "prompts dim"]) -> Float[Tensor, "dim"]:
+    """Return the ensemble of several unit-length prompts: their mean, brought back to unit length."""
+    return functional.normalize(embeddings.detach().float().mean(dim=0), dim=0)
+
+
+def pair_scores(images: Float[Tensor, "studies dim"], direction: Direction) -> NDArray[np.float64]:
+    """Return the cosine with the positive prompt minus that with the negative prompt, for each image."""
+    difference = direction.positive.double() - direction.negative.double()
+    scores: NDArray[np.float64] = (images.double() @ difference.to(images.device)).cpu().numpy()
+    return scores

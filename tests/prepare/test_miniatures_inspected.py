@@ -5,16 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from cxr_clip.data.manifest import read_manifest
 from cxr_clip.inspection.inspect_manifest import InspectionRequest, inspect_manifest
 from cxr_clip.prepare.records import PrepareOptions
 from cxr_clip.prepare.rsna_pneumonia import prepare_rsna_pneumonia
 from cxr_clip.prepare.siim_pneumothorax import prepare_siim_pneumothorax
+from cxr_clip.prepare.table import prepare_table
 from cxr_clip.prepare.vindr_cxr import prepare_vindr_cxr
-from cxr_clip.synthetic import write_rsna_pneumonia, write_siim_pneumothorax, write_vindr_cxr
-from support_single_images import read_truth
+from cxr_clip.synthetic import (
+    TableForm,
+    synthesize_table,
+    write_rsna_pneumonia,
+    write_siim_pneumothorax,
+    write_vindr_cxr,
+)
+from support_single_images import read_truth, require_faults, require_truth
 
 SOURCES = {
     "rsna_pneumonia": (write_rsna_pneumonia.synthesize_rsna_pneumonia, prepare_rsna_pneumonia),
+    "table": (synthesize_table, prepare_table),
     "siim_pneumothorax": (write_siim_pneumothorax.synthesize_siim_pneumothorax, prepare_siim_pneumothorax),
     "vindr_cxr": (write_vindr_cxr.synthesize_vindr_cxr, prepare_vindr_cxr),
 }
@@ -41,3 +50,19 @@ def test_an_inspection_counts_what_was_drawn(tmp_path: Path, source: str) -> Non
     assert found.counts.masks == sum(bool(row["masks"]) for row in truth)
     if source == "rsna_pneumonia":
         assert found.counts.boxes == sum(bool(row["boxes"]) for row in truth) > 0
+
+
+@pytest.mark.parametrize("form", TableForm)
+def test_a_table_of_ones_own_says_what_was_drawn_and_names_what_is_wrong(tmp_path: Path, form: TableForm) -> None:
+    options = PrepareOptions(short_side=48, processes=1)
+    synthesize_table(tmp_path / "raw", studies=6, seed=3, image_size=64, form=form, faults=True)
+    summary = prepare_table(tmp_path / "raw", tmp_path / "out", options)
+    assert (summary.studies, summary.absent_images) == (6, 1)
+    require_faults(tmp_path / "out", tmp_path / "raw")
+    truth = read_truth(tmp_path / "raw")
+    if form is TableForm.LISTS:  # which has neither ages nor sexes
+        truth = {name: {**row, "sex": None} for name, row in truth.items()}
+    studies = list(read_manifest(tmp_path / "out"))
+    require_truth(studies, truth)
+    assert all(study.sections for study in studies)
+    assert inspect_manifest(tmp_path / "out", InspectionRequest(samples=2)).faults == ()

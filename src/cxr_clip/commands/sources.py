@@ -179,7 +179,7 @@ SOURCES: dict[str, SourceEntry] = {
     "table": SourceEntry(
         help="a table of your own (CSV or Parquet) and its images.",
         prepare="cxr_clip.prepare.table:prepare_table",
-        synthesize=None,
+        synthesize="cxr_clip.synthetic:synthesize_table",
         options=(
             SourceOption("table", "The table; default: the only one in RAW."),
             SourceOption("columns", "A YAML file that says what the columns are; default: they have the usual names."),
@@ -189,5 +189,15 @@ SOURCES: dict[str, SourceEntry] = {
         ),
         dicom=True,
         reports=True,
+        made_up=(
+            SourceOption(
+                "form",
+                "A column for each thing, or lists written as text as in the CSV files of the published code.",
+                Literal["columns", "lists"],
+                "columns",
+                convert="cxr_clip.synthetic.write_table:TableForm",
+            ),
+            _FAULTS,
+        ),
     ),
 }

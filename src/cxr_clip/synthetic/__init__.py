@@ -10,10 +10,12 @@ from cxr_clip.synthetic.write_mimic_cxr import MimicEdition, synthesize_mimic_cx
 from cxr_clip.synthetic.write_openi import synthesize_openi
 from cxr_clip.synthetic.write_rsna_pneumonia import synthesize_rsna_pneumonia
 from cxr_clip.synthetic.write_siim_pneumothorax import synthesize_siim_pneumothorax
+from cxr_clip.synthetic.write_table import TableForm, synthesize_table
 from cxr_clip.synthetic.write_vindr_cxr import synthesize_vindr_cxr
 
 __all__ = [
     "MimicEdition",
+    "TableForm",
     "synthesize_chestxray14",
     "synthesize_chexpert",
     "synthesize_chexpert_5x200",
@@ -22,5 +24,6 @@ __all__ = [
     "synthesize_openi",
     "synthesize_rsna_pneumonia",
     "synthesize_siim_pneumothorax",
+    "synthesize_table",
     "synthesize_vindr_cxr",
 ]

@@ -24,6 +24,7 @@ from cxr_clip.prepare.chexpert_plus import prepare_chexpert_plus
 from cxr_clip.prepare.records import PrepareOptions
 from cxr_clip.prepare.table import prepare_table
 from cxr_clip.prepare.table_file import is_table
+from fuzz.checkpoints import of_checkpoints
 from fuzz.mutations import mutated
 from fuzz.own_tables import write_own_tables
 from support_dicom import RAMP, compressed, dataset_of, dicom, lookup, without_meta, written
@@ -200,7 +201,11 @@ def target(name: str, folder: Path) -> Target:
     return OTHERS[name](folder) if name in OTHERS else of_source(name, folder)
 
 
-OTHERS: dict[str, Callable[[Path], Target]] = {"own_tables": of_own_tables, "label_lines": of_label_lines}
+OTHERS: dict[str, Callable[[Path], Target]] = {
+    "own_tables": of_own_tables,
+    "label_lines": of_label_lines,
+    "checkpoints": of_checkpoints,
+}
 
 
 def run_once(run: Target, seed: str) -> str | None:

@@ -182,6 +182,24 @@ def test_a_hostile_checkpoint_is_refused_wherever_it_hides(
     assert not (tmp_path / "run").exists()
 
 
+def test_tensors_that_share_their_numbers_are_refused(tmp_path: Path, words: Path) -> None:
+    """A thousand layers of one part of the file would be a small file and a large model."""
+    weights = published_weights(tiny_model())
+    layer = f"{BERT}encoder.layer."
+    for number in range(1, 40):
+        for name in [one for one in weights if one.startswith(f"{layer}0.")]:
+            weights[name.replace(f"{layer}0.", f"{layer}{number}.")] = weights[name]
+    path = saved(tmp_path / "tiny.tar", checkpoint(model=weights))
+    with pytest.raises(CheckpointError, match="some of its tensors share their numbers"):
+        import_weights(path, tmp_path / "run", tokeniser=words)
+
+
+def test_names_of_a_model_of_several_gpus_are_those_below_its_wrapper(tmp_path: Path, words: Path) -> None:
+    wrapped = {f"module.{name}": value for name, value in published_weights(tiny_model()).items()}
+    import_weights(saved(tmp_path / "tiny.tar", checkpoint(model=wrapped)), tmp_path / "run", tokeniser=words)
+    assert load_run(tmp_path / "run").recipe.name == "tiny"
+
+
 def test_a_full_folder_is_left_alone(tmp_path: Path, words: Path) -> None:
     path = saved(tmp_path / "tiny.tar", checkpoint())
     with pytest.raises(CheckpointError, match="is there and not empty: give the path of a new folder"):

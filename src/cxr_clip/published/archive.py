@@ -5,7 +5,7 @@ swell; and none may claim more bytes than the file has.
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -53,15 +53,24 @@ class Archive:
             raise RefusedError("its numbers are not little-endian")
         return read_pickle(self._read("data.pkl"))
 
+    def refuse_false_sizes(self, tensors: Collection[StoredTensor]) -> None:
+        """Raise RefusedError where tensors do not fit their parts, or share them: small files would fill any memory."""
+        for stored in tensors:
+            self._refuse_false_size(stored)
+        if len({stored.storage.key for stored in tensors}) != len(tensors):
+            raise RefusedError("some of its tensors share their numbers, which those of a published model never do")
+
     def tensor(self, stored: StoredTensor) -> Tensor:
         """Read the numbers of one tensor; raises RefusedError where they are not there in the size that is claimed."""
-        dtype, storage = _DTYPES[stored.storage.kind], stored.storage
-        name = f"data/{storage.key}"
-        if self._entry(name).file_size != storage.count * dtype.itemsize:
-            raise RefusedError(f"its part {name} has another size than its pickle says")
-        _refuse_reaching_out(stored)
-        numbers = torch.frombuffer(bytearray(self._read(name)), dtype=dtype)
+        self._refuse_false_size(stored)
+        numbers = torch.frombuffer(bytearray(self._read(_part(stored))), dtype=_DTYPES[stored.storage.kind])
         return torch.as_strided(numbers, stored.shape, stored.strides, stored.offset).contiguous()
+
+    def _refuse_false_size(self, stored: StoredTensor) -> None:
+        size = stored.storage.count * _DTYPES[stored.storage.kind].itemsize
+        if self._entry(_part(stored)).file_size != size:
+            raise RefusedError(f"its part {_part(stored)} has another size than its pickle says")
+        _refuse_reaching_out(stored)
 
     def _entry(self, name: str) -> zipfile.ZipInfo:
         if name not in self._entries:
@@ -109,6 +118,10 @@ def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     if sum(info.file_size for info in infos) > size:
         raise RefusedError("its parts claim more bytes than the file has")
     return entries
+
+
+def _part(stored: StoredTensor) -> str:
+    return f"data/{stored.storage.key}"
 
 
 def _refuse_reaching_out(stored: StoredTensor) -> None:

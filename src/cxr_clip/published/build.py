@@ -71,6 +71,7 @@ def build_model(
 
     Raises RefusedError where a tensor does not fit, is not finite, or is another table than the model makes.
     """
+    archive.refuse_false_sizes(stored.values())
     assignment = places(stored, architecture)
     normalisation = settings.normalisation
     model = DualEncoder(
@@ -83,9 +84,9 @@ def build_model(
         text_encoder_from_architecture(architecture.text, pooling=settings.text_pooling),
         dim=architecture.dim,
     )
-    expected = model.state_dict()
-    weights = {ours: _number(archive, stored, theirs) for ours, theirs in assignment.weights.items()}
-    model.load_state_dict({name: value.reshape(expected[name].shape) for name, value in weights.items()}, strict=True)
+    for ours, place in model.state_dict().items():
+        # One at a time, so that the weights are in memory once; each name and shape was compared above.
+        place.copy_(_number(archive, stored, assignment.weights[ours]).reshape(place.shape))
     tables = dict(model.named_buffers())
     for ours, theirs in assignment.made_anew.items():
         if not torch.equal(archive.tensor(stored[theirs]).reshape(-1), tables[ours].reshape(-1)):

@@ -18,6 +18,8 @@ from cxr_clip.recipe import Recipe
 from cxr_clip.sharing.facts import Facts, Origin
 from cxr_clip.sharing.folder import refuse_occupied, write_model
 
+_WRAPPER = "module."
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -60,7 +62,13 @@ def _contents(checkpoint: object) -> tuple[StoredModel, PublishedSettings]:
     for name, tensor in model.items():
         if not isinstance(name, str) or not isinstance(tensor, StoredTensor):
             raise RefusedError("its model is no list of tensors by name")
-    return model, read_settings(checkpoint["config"])
+    return _without_wrapper(model), read_settings(checkpoint["config"])
+
+
+def _without_wrapper(model: StoredModel) -> StoredModel:
+    """The names without the one that torch's wrapper for several GPUs puts before all of them."""
+    wrapped = all(name.startswith(_WRAPPER) for name in model)
+    return {name.removeprefix(_WRAPPER): tensor for name, tensor in model.items()} if wrapped else model
 
 
 def _refuse_long_texts(settings: PublishedSettings, model: DualEncoder) -> None:

@@ -80,11 +80,8 @@ def _upload(api: HubApi, repo_id: str, folder: Path, *, private: bool) -> None:
 def _fetched(name: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
-    from cxr_clip.model.backbones import quiet
-
     try:
-        with quiet():
-            return Path(snapshot_download(name, revision=revision, allow_patterns=list(_FILES)))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_FILES)))
     except _errors() as error:
         raise HubError(
             f"{name!r} is neither a folder here nor a model on the hub that can be reached ({_reason(error)}): give "

@@ -26,6 +26,7 @@ from cxr_clip.model.freezing import freeze
 from cxr_clip.model.gradient_checkpointing import compute_again
 from cxr_clip.model.image_encoder import ImageEncoder, image_encoder_from_architecture, image_encoder_from_folder
 from cxr_clip.model.locking import lock, train_last
+from cxr_clip.model.lora import adapt
 from cxr_clip.model.text_encoder import (
     TextEncoder,
     set_dropout,
@@ -33,7 +34,15 @@ from cxr_clip.model.text_encoder import (
     text_encoder_from_folder,
 )
 from cxr_clip.model.tokeniser import load_tokeniser, tokenise, train_tokeniser
-from cxr_clip.recipe import DataSettings, ImageEncoderSettings, ModelSettings, Recipe, SourceSettings, Trained
+from cxr_clip.recipe import (
+    DataSettings,
+    ImageEncoderSettings,
+    LoraSettings,
+    ModelSettings,
+    Recipe,
+    SourceSettings,
+    Trained,
+)
 from cxr_clip.study import Certainty, ImageFile, Split, Study
 
 if TYPE_CHECKING:
@@ -129,6 +138,7 @@ def set_up_training(
     _set_batch_norm(model, settings.image, workers, device=device)
     _choose_what_trains(model.image, settings.image.train)
     _choose_what_trains(model.text, settings.text.train)
+    _adapt(model.text, settings.text.lora)
     freeze(model, settings.freeze)
     for tower, asked in ((model.image, settings.image), (model.text, settings.text)):
         if asked.gradient_checkpointing:
@@ -146,6 +156,17 @@ def _set_batch_norm(model: DualEncoder, settings: ImageEncoderSettings, workers:
         freeze(model, [f"image.{name}" for name in layers])
     if settings.batch_norm == "synchronised" and workers.count > 1:
         synchronise(model.image, workers, device=device)
+
+
+def _adapt(tower: TextEncoder, settings: LoraSettings | None) -> None:
+    if settings is not None:
+        adapt(
+            tower,
+            rank=settings.rank,
+            alpha=settings.alpha,
+            dropout=settings.dropout,
+            targets=settings.targets,
+        )
 
 
 def _choose_what_trains(tower: ImageEncoder | TextEncoder, train: Trained) -> None:

@@ -6,17 +6,26 @@ Settings are read by `assemble` alone; everything below it takes plain arguments
 
 from cxr_clip.recipe.data import AugmentSettings, DataSettings, SourceSettings
 from cxr_clip.recipe.loading import dump_recipe, load_recipe
-from cxr_clip.recipe.model import ImageEncoderSettings, ModelSettings, TextEncoderSettings, TokeniserSettings, Trained
+from cxr_clip.recipe.model import (
+    ImageEncoderSettings,
+    LoraSettings,
+    ModelSettings,
+    TextEncoderSettings,
+    TokeniserSettings,
+    Trained,
+)
 from cxr_clip.recipe.section import Section
-from cxr_clip.recipe.train import FactorSettings, LogSettings, LossSettings, TrainSettings
+from cxr_clip.recipe.train import AverageSettings, FactorSettings, LogSettings, LossSettings, TrainSettings
 from cxr_clip.recipe.whole import Recipe
 
 __all__ = [
     "AugmentSettings",
+    "AverageSettings",
     "DataSettings",
     "FactorSettings",
     "ImageEncoderSettings",
     "LogSettings",
+    "LoraSettings",
     "LossSettings",
     "ModelSettings",
     "Recipe",

@@ -58,12 +58,25 @@ class TokeniserSettings(Section):
     lowercase: bool = True
 
 
+class LoraSettings(Section):
+    """Adapters of rank `rank` beside the text tower's linear layers, scaled by alpha / rank; needs the `lora` extra.
+
+    `targets`: ends of the layers' names (`attention.self.query`); null: all linear layers of the attention.
+    """
+
+    rank: Positive = 8
+    alpha: Above0 = 16.0
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+
 class TextEncoderSettings(Section):
     """The text tower; one of random weights needs a `tokeniser` to train, a pretrained one brings its own.
 
     `buckets`: the texts of a batch are encoded in so many groups of similar length, which saves padding. `dropout`
     null: the backbone's own rates. `train`: all of it, `locked` (nothing), or the number of its last layers that train.
-    `gradient_checkpointing`: activations are computed again in the backward pass and not kept.
+    `gradient_checkpointing`: activations are computed again in the backward pass and not kept. `lora`:
+    adapters train and the tower's own weights do not.
     """
 
     pretrained: str | None = None
@@ -74,6 +87,7 @@ class TextEncoderSettings(Section):
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
     train: Trained = "all"
     gradient_checkpointing: bool = False
+    lora: LoraSettings | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -86,6 +100,12 @@ class TextEncoderSettings(Section):
     @model_validator(mode="after")
     def _a_locked_tower_keeps_nothing(self) -> Self:
         _refuse_checkpointing_of_locked(self.train, self.gradient_checkpointing)
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_alone_train(self) -> Self:
+        if self.lora is not None and self.train != "all":
+            raise ValueError("`lora` stops the tower's own weights already: leave `train` out, or `lora`")
         return self
 
     @model_validator(mode="after")

@@ -23,10 +23,17 @@ class FactorSettings(Section):
     projection: Above0 = 1.0
 
 
+class AverageSettings(Section):
+    """An exponential moving average of the weights (train/averaging.py), which is validated and kept."""
+
+    decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
+
+
 class TrainSettings(Section):
     """The loop: AdamW, linear warm-up, cosine to 0 per step.
 
     `clip_norm` null: gradients are not clipped. `checkpoint_steps` null: a resume state is kept after every epoch.
+    `average` null: the last weights are validated, and the best of them kept.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -42,6 +49,7 @@ class TrainSettings(Section):
     loader_processes: Annotated[int, Field(ge=0)] = 0
     validate_epochs: Positive = 1
     checkpoint_steps: Positive | None = None
+    average: AverageSettings | None = None
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:

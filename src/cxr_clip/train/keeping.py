@@ -7,6 +7,7 @@ belong together.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +19,10 @@ from torch import Tensor, nn
 
 from cxr_clip.background import Background
 from cxr_clip.errors import TrainingError
+from cxr_clip.model.lora import is_adapted, plain_weights
 from cxr_clip.tensor_files import write_tensors
-from cxr_clip.train.state import TrainState, as_text, moment_tensors, state_tensors
+from cxr_clip.train.averaging import Average
+from cxr_clip.train.state import TrainState, as_text, average_tensors, moment_tensors, state_tensors
 
 
 class Copies:
@@ -73,33 +76,42 @@ class Keeper:
         self._background.wait()
 
     def keep(
-        self, state: TrainState, model: nn.Module, optimizer: torch.optim.Optimizer, *, best: bool, resumable: bool
-    ) -> None:
-        """Keep the weights as the best (`best`), all that a continuation needs (`resumable`), both or nothing."""
-        if not best and not resumable:
-            return
-        self._background.wait()
-        weights = self._copies.take(model.state_dict())
-        moments = self._copies.take(moment_tensors(optimizer)) if resumable else {}
-        self._background.submit(
-            partial(self._write, state, weights, moments, best=best, resumable=resumable),
-        )
-
-    def _write(
         self,
         state: TrainState,
-        weights: Mapping[str, Tensor],
-        moments: Mapping[str, Tensor],
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: Average | None = None,
         *,
         best: bool,
         resumable: bool,
     ) -> None:
+        """Keep the weights as the best (`best`), all that a continuation needs (`resumable`), both or nothing.
+
+        The best weights are those of the average if there is one, with adapters merged; a continuation has all of it.
+        """
+        if not best and not resumable:
+            return
+        self._background.wait()
+        weights = self._copies.take(model.state_dict())
+        to_use = self._to_use(model, average, weights) if best else {}
+        moments = self._copies.take(moment_tensors(optimizer) | average_tensors(average)) if resumable else {}
+        resume = state_tensors(weights, moments) if resumable else {}
+        self._background.submit(partial(self._write, state, to_use, resume))
+
+    def _to_use(self, model: nn.Module, average: Average | None, own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        if average is None and not is_adapted(model):
+            return own
+        with nullcontext() if average is None else average.in_place(model):
+            copies = self._copies.take({f"use.{name}": value for name, value in plain_weights(model).items()})
+        return {name.removeprefix("use."): value for name, value in copies.items()}
+
+    def _write(self, state: TrainState, to_use: Mapping[str, Tensor], resume: Mapping[str, Tensor]) -> None:
         self._first()
         try:
-            if best:
-                write_tensors(self._weights, weights, {"format": "pt"})
-            if resumable:
-                write_tensors(self._resume, state_tensors(weights, moments), {"state": as_text(state)})
+            if to_use:
+                write_tensors(self._weights, to_use, {"format": "pt"})
+            if resume:
+                write_tensors(self._resume, resume, {"state": as_text(state)})
         except (OSError, SafetensorError) as error:
             raise TrainingError(
                 f"the checkpoint of step {state.step} cannot be written into {self._resume.parent} ({error}): make "

@@ -38,7 +38,7 @@ def train(
     file cannot be written; the last good checkpoint is kept.
     """
     model, pace, workers = training.model, training.pace, training.workers
-    state = load_state(resume, model, training.optimizer) if resume.is_file() else TrainState()
+    state = load_state(resume, model, training.optimizer, training.average) if resume.is_file() else TrainState()
     refuse_disagreement(f"the step in {resume}", state.step, workers, mend=SAME_DISK)
     log.open_at(state.step)
     start, earlier = state.step, state.seconds
@@ -49,6 +49,8 @@ def train(
             watch.lap(Part.DATA)
             learnt = learn(training, batch, state.step, lap=watch.lap)
             training.optimizer.step()
+            if training.average is not None:
+                training.average.follow(model, state.step + 1)
             watch.lap(Part.OPTIMIZER)
             keeper.check()
             state = replace(state, step=state.step + 1)
@@ -68,7 +70,7 @@ def train(
             if resumable:
                 state = replace(state, seconds=earlier + watch.spent.learning + watch.spent.validation)
             if workers.leads:
-                keeper.keep(state, model, training.optimizer, best=best, resumable=resumable)
+                keeper.keep(state, model, training.optimizer, training.average, best=best, resumable=resumable)
             watch.lap(Part.CHECKPOINTS)
             if after_step is not None:
                 after_step()
@@ -97,16 +99,17 @@ def figures(training: Training, step: int, learnt: Learnt, spent: TimeSpent, ima
 
 
 def _validate(training: Training, batches: Iterable[Batch]) -> Validation:
-    take_buffers_of_first(training.model, training.workers)
-    return validate(
-        training.model,
-        batches,
-        weights=training.weights,
-        autocast=training.autocast,
-        device=training.device,
-        workers=training.workers,
-        asked=training.questions,
-    )
+    with training.to_keep():
+        take_buffers_of_first(training.model, training.workers)
+        return validate(
+            training.model,
+            batches,
+            weights=training.weights,
+            autocast=training.autocast,
+            device=training.device,
+            workers=training.workers,
+            asked=training.questions,
+        )
 
 
 def _with_best(state: TrainState, validation: Validation) -> tuple[TrainState, bool]:

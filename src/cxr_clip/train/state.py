@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cxr_clip.errors import CheckpointError
 from cxr_clip.tensor_files import write_tensors
+from cxr_clip.train.averaging import Average
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ def save_state(path: Path, state: TrainState, model: nn.Module, optimizer: torch
     write_tensors(path, state_tensors(model.state_dict(), moment_tensors(optimizer)), {"state": as_text(state)})
 
 
+def average_tensors(average: Average | None) -> dict[str, Tensor]:
+    """The averaged weights, by the names of the state file; none where there is no average."""
+    return {} if average is None else {f"average.{name}": value for name, value in average.state().items()}
+
+
 def moment_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """All that an optimiser remembers, by the names of the state file."""
     return {
@@ -54,9 +60,15 @@ def as_text(state: TrainState) -> str:
     return json.dumps(asdict(state))
 
 
-def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainState:
-    """Put a saved state into `model` and `optimizer`; raises CheckpointError where it is broken or of another model."""
+def load_state(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None = None
+) -> TrainState:
+    """Put a saved state into `model`, `optimizer` and `average`.
+
+    Raises CheckpointError where it is broken or of another model.
+    """
     weights: dict[str, Tensor] = {}
+    averaged: dict[str, Tensor] = {}
     moments: dict[int, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
@@ -65,10 +77,14 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
                 kind, name = key.split(".", 1)
                 if kind == "model":
                     weights[name] = file.get_tensor(key)
+                elif kind == "average":
+                    averaged[name] = file.get_tensor(key)
                 else:
                     number, moment = name.split(".", 1)
                     moments.setdefault(int(number), {})[moment] = file.get_tensor(key).clone()
         model.load_state_dict(weights, strict=True)
+        if average is not None:
+            average.load(averaged)
         _check_shapes(moments, optimizer)
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:

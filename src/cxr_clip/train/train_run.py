@@ -15,9 +15,11 @@ from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, replicate
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
+from cxr_clip.model.lora import require_peft
 from cxr_clip.recipe import Recipe
 from cxr_clip.runlog import RunLog, require_tensorboard
 from cxr_clip.tensors import Batch
+from cxr_clip.train.averaging import Average
 from cxr_clip.train.continuation import refuse_other_workers_recipe, run_to_continue
 from cxr_clip.train.fingerprint import fingerprint
 from cxr_clip.train.loop import TrainResult, train
@@ -74,6 +76,8 @@ def _refuse_what_is_absent(recipe: Recipe, workers: Workers) -> None:
     """Look for the packages and the device of a recipe before anything is made."""
     if recipe.log.tensorboard:
         require_tensorboard()
+    if recipe.model.text.lora is not None:
+        require_peft()
     refuse_crowded_gpu(assemble.choose_device(recipe.train.device), workers)
 
 
@@ -130,6 +134,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
         workers=workers,
         replica=replicate(model, workers) if workers.count > 1 else None,
         questions=_questions(sources, collate) if recipe.log.zero_shot else (),
+        average=Average(model, settings.average.decay) if settings.average is not None else None,
     )
 
 

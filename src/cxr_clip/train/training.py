@@ -1,6 +1,7 @@
 """The objects of one training, and when things happen in it."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from cxr_clip.distributed import SINGLE, Workers
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.tensors import Batch
+from cxr_clip.train.averaging import Average
 from cxr_clip.train.zero_shot import Question
 
 
@@ -34,7 +36,8 @@ class Training:
     """The objects of one training; `batches_from(step)` gives this worker's batches of all steps from there on.
 
     `replica` is the model as `distributed.replicate` gives it, absent where there is one worker. `questions` are
-    what validation asks without training on labels, about its studies in their order.
+    what validation asks without training on labels, about its studies in their order. `average` follows the weights
+    where it is asked for.
     """
 
     model: DualEncoder
@@ -50,11 +53,16 @@ class Training:
     workers: Workers = SINGLE
     replica: nn.Module | None = None
     questions: tuple[Question, ...] = ()
+    average: Average | None = None
 
     @property
     def learner(self) -> nn.Module:
         """What a step calls: the model itself, or with several workers its replica."""
         return self.model if self.replica is None else self.replica
+
+    def to_keep(self) -> AbstractContextManager[None]:
+        """Within it the model has the weights that are validated and kept: the average, or its own without one."""
+        return nullcontext() if self.average is None else self.average.in_place(self.model)
 
     @property
     def autocast(self) -> torch.autocast:

@@ -1,5 +1,6 @@
 """One model on all workers: plain DistributedDataParallel, which takes the mean of the workers' gradients."""
 
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 
 from torch import nn
@@ -26,6 +27,8 @@ def replicate(model: nn.Module, workers: Workers) -> nn.Module:
     """
     if workers.count == 1:
         return model
+    # A kernel of one pixel has no order of its pixels, and torch takes the two ways to say so for a difference.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     replica = DistributedDataParallel(model, gradient_as_bucket_view=True)
     # Buffers are running statistics: equal on all workers, or of no account while training (`take_buffers_of_first`).
     # Set here, because the argument has one name in older versions of torch and another in newer ones.

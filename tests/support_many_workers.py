@@ -34,6 +34,7 @@ def learn(folder: Path, workers: Workers) -> None:
 
 def main(folder: Path, counts: list[int]) -> None:
     torch.set_num_threads(1)
+    tiny_training()  # what it imports, the workers need not import again
     for count in counts:
         runs = folder / str(count)
         runs.mkdir()

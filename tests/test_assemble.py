@@ -1,5 +1,6 @@
 """Settings become the objects that they describe; impossible ones are refused in words."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,17 @@ from cxr_clip.data.prompts import load_prompt_bank
 from cxr_clip.data.resize import resize_smoothly
 from cxr_clip.data.texts import Wording, fixed_texts
 from cxr_clip.data.transforms import EvalTransform
+from cxr_clip.distributed import Workers
 from cxr_clip.errors import ManifestError, RecipeError, TrainingError
+from cxr_clip.model.batch_norm import WholeBatchNorm, batch_norm_names
 from cxr_clip.model.text_encoder import text_encoder_from_architecture
 from cxr_clip.recipe import Recipe
+from cxr_clip.tensors import Batch
 from support_data import made_up_picture, write_tiny_manifest
-from support_models import TEXT, tiny_recipe
+from support_models import IMAGE, TEXT, tiny_recipe
+
+FROZEN = {"batch_norm": "frozen"}
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "image_size": 32}
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +134,50 @@ def test_training_sets_the_dropout_and_the_frozen_parts_of_a_model(
     assert {layer.p for layer in model.text.modules() if isinstance(layer, torch.nn.Dropout)} == {0.25}
     assert not any(value.requires_grad for value in model.text.backbone.embeddings.parameters())
     assert model.text_projection.weight.requires_grad
+
+
+def test_frozen_batch_norm_keeps_its_statistics_and_weights(
+    recipe: Recipe, sources: tuple[assemble.Source, ...]
+) -> None:
+    frozen = tiny_recipe(recipe.data.sources[0].manifest, ("model.image", {"architecture": IMAGE} | FROZEN))
+    model, _ = assemble.make_model(frozen, sources)
+    assemble.set_up_training(model, frozen.model)
+    names = batch_norm_names(model.image)
+    before = {name: value.clone() for name, value in model.image.state_dict().items()}
+    model.train()(next(iter_batches(frozen, sources))).images[0].sum().backward()
+    assert names
+    for name in names:
+        assert model.image.get_submodule(name).weight.grad is None
+        assert torch.equal(model.image.get_submodule(name).running_mean, before[f"{name}.running_mean"])
+    assert any(value.grad is not None for value in model.image.parameters())
+
+
+@pytest.mark.parametrize("kind", ["local", "frozen"])
+def test_a_choice_of_batch_norm_without_any_is_refused(
+    kind: str, recipe: Recipe, sources: tuple[assemble.Source, ...]
+) -> None:
+    image = {"architecture": {"model_type": "vit", **SMALL}, "batch_norm": kind}
+    without = tiny_recipe(recipe.data.sources[0].manifest, ("model.image", image))
+    model, _ = assemble.make_model(without, sources)
+    with pytest.raises(RecipeError, match=f"model.image.batch_norm={kind} has no effect"):
+        assemble.set_up_training(model, without.model)
+
+
+def test_several_workers_share_batch_norm_unless_it_is_local(
+    recipe: Recipe, sources: tuple[assemble.Source, ...]
+) -> None:
+    local = {"architecture": IMAGE, "batch_norm": "local"}
+    for settings, shared in ((recipe, True), (tiny_recipe(Path("nowhere"), ("model.image", local)), False)):
+        model, _ = assemble.make_model(recipe, sources)
+        assemble.set_up_training(model, settings.model, Workers(1, 2))
+        found = {type(model.image.get_submodule(name)) for name in batch_norm_names(model.image)}
+        assert found == ({WholeBatchNorm} if shared else {torch.nn.BatchNorm2d})
+
+
+def iter_batches(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> Iterator[Batch]:
+    run = assemble.make_model(recipe, sources)
+    data = assemble.make_training_set(recipe.data, sources, seed=0)
+    yield assemble.make_collate(recipe, run[1])([data[SampleKey(0, number)] for number in range(4)])
 
 
 def test_towers_train_as_far_as_the_recipe_says(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -13,12 +14,24 @@ from support_programs import run_program
 def test_a_run_killed_at_every_step_ends_bit_for_bit_as_one_never_stopped(tmp_path: Path) -> None:
     run_program("support_killed.py", tmp_path / "runs")
     assert int((tmp_path / "runs" / "kills").read_text()) == 17
+    assert_same(tmp_path / "runs")
+
+
+@pytest.mark.parametrize(("count", "processes"), [(2, 2), (3, 0)])
+def test_several_workers_of_which_one_is_killed_end_bit_for_bit_as_never_stopped(
+    count: int, processes: int, tmp_path: Path
+) -> None:
+    run_program("support_killed_workers.py", tmp_path / "runs", count, processes)
+    assert_same(tmp_path / "runs")
+
+
+def assert_same(runs: Path) -> None:
     for name in ("resume.safetensors", "weights.safetensors"):
-        straight, killed = (load_file(tmp_path / "runs" / run / name) for run in ("straight", "killed"))
+        straight, killed = (load_file(runs / run / name) for run in ("straight", "killed"))
         assert straight.keys() == killed.keys()
         assert all(torch.equal(straight[key], killed[key]) for key in straight)
-    assert _counters(tmp_path / "runs" / "straight") == _counters(tmp_path / "runs" / "killed")
-    assert _figures(tmp_path / "runs" / "straight") == _figures(tmp_path / "runs" / "killed")
+    assert _counters(runs / "straight") == _counters(runs / "killed")
+    assert _figures(runs / "straight") == _figures(runs / "killed")
 
 
 def _counters(folder: Path) -> dict[str, object]:

@@ -9,7 +9,7 @@ from cxr_clip.runlog import RunLog
 from cxr_clip.tensors import Batch
 from cxr_clip.train.keeping import Keeper
 from cxr_clip.train.state import TrainState, load_state
-from cxr_clip.train.step import Learnt, learn, numbers
+from cxr_clip.train.step import Learnt, learn, numbers, rehearse
 from cxr_clip.train.stopwatch import Part, Stopwatch, TimeSpent, clock_of
 from cxr_clip.train.training import Training
 from cxr_clip.train.validation import Validation, validate
@@ -47,6 +47,8 @@ def train(
     with Keeper(resume, weights, first=log.wait) as keeper:
         for batch in training.batches_from(state.step):
             watch.lap(Part.DATA)
+            if state.step == start:
+                rehearse(training, batch, start)
             learnt = learn(training, batch, state.step, lap=watch.lap)
             training.optimizer.step()
             if training.average is not None:

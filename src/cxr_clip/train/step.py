@@ -54,6 +54,20 @@ def learn(training: Training, batch: Batch, step: int, *, lap: Callable[[Part], 
     return Learnt(studies=len(everyone.images[0]), loss=float(loss.detach()), terms=terms, gradient_norm=float(norm))
 
 
+def rehearse(training: Training, batch: Batch, step: int) -> None:
+    """Go through the first step of a session once before it counts; only of several workers.
+
+    DistributedDataParallel sorts the gradients anew after the first `backward`, and with more than two workers their
+    sums round by their place. A continued run would differ from one never stopped in its first step.
+    """
+    if training.replica is None:
+        return
+    kept = [buffer.clone() for buffer in training.model.buffers()]
+    learn(training, batch, step, lap=lambda _part: None)
+    for buffer, value in zip(training.model.buffers(), kept, strict=True):
+        buffer.copy_(value)
+
+
 def seed_dropout(training: Training, step: int) -> None:
     """Dropout depends on (seed, step, rank), so a continued run needs no saved random state.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr_clip.errors import RecipeError
-from cxr_clip.recipe import dump_recipe, load_recipe
+from cxr_clip.recipe import Recipe, dump_recipe, load_recipe
 
 MINIMAL = """
 name: small
@@ -121,3 +121,70 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     broken.write_text("name: x\n")
     with pytest.raises(RecipeError, match="'data' is missing"):
         load_recipe(broken)
+
+
+PUBLISHED = {
+    "data.training_pixels": "exact",
+    "data.sentence_order": "written",
+    "train.weight_decay_on": "all",
+    "train.best_by": "loss",
+}
+
+
+def setting(recipe: Recipe, key: str) -> object:
+    section, name = key.split(".")
+    return getattr(getattr(recipe, section), name)
+
+
+def test_the_published_profile_fills_in_what_is_left_out(minimal: Path) -> None:
+    ours, published = load_recipe(minimal), load_recipe(minimal, ["profile=published"])
+    assert {key: setting(published, key) for key in PUBLISHED} == PUBLISHED
+    assert all(setting(ours, key) != value for key, value in PUBLISHED.items())
+    changed = published.model_copy(update={"profile": "ours", "data": ours.data, "train": ours.train})
+    assert changed == ours  # and nothing else
+
+
+@pytest.mark.parametrize(("key", "value"), [
+    ("data.training_pixels", "fast"), ("data.sentence_order", "shuffled"), ("train.weight_decay_on", "weights"),
+    ("train.best_by", "recall"),
+])  # fmt: skip
+def test_what_is_given_comes_before_the_profile(minimal: Path, key: str, value: str) -> None:
+    recipe = load_recipe(minimal, ["profile=published", f"{key}={value}"])
+    assert setting(recipe, key) == value
+    assert all(setting(recipe, other) == PUBLISHED[other] for other in PUBLISHED.keys() - {key})
+
+
+@pytest.mark.parametrize(("image", "pooling"), [
+    ("{pretrained: swin-tiny}", "first"),
+    ("{pretrained: microsoft/swin-tiny-patch4-window7-224}", "first"),
+    ("{architecture: swin-tiny}", "first"),
+    ("{architecture: {model_type: swin}}", "first"),
+    ("{architecture: swin-tiny, pooling: mean}", "mean"),
+    ("{pretrained: resnet50}", "mean"),
+    ("{architecture: {model_type: resnet}}", "mean"),
+])  # fmt: skip
+def test_the_published_profile_pools_a_swin_by_its_first_token(minimal: Path, image: str, pooling: str) -> None:
+    assert load_recipe(minimal, [f"model.image={image}", "profile=published"]).model.image.pooling == pooling
+    assert load_recipe(minimal, [f"model.image={image}"]).model.image.pooling == "mean"
+
+
+def test_the_published_profile_reads_back_the_same_and_takes_sections_too(minimal: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(minimal, ["profile=published", "model.image={architecture: swin-tiny}", "train.epochs=3"])
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(dump_recipe(recipe))
+    assert load_recipe(copy) == recipe
+    plain = load_recipe(minimal, ["model.image={architecture: swin-tiny}", "train.epochs=3"])
+    sections = {"data": plain.data, "model": plain.model, "train": plain.train}
+    assert Recipe.model_validate({"name": "small", "profile": "published", **sections}) == recipe
+
+
+def test_decay_on_all_of_nothing_is_refused_and_the_profile_does_not_ask_for_it(minimal: Path) -> None:
+    assert load_recipe(minimal, ["profile=published", "train.weight_decay=0"]).train.weight_decay_on == "weights"
+    with pytest.raises(RecipeError, match="weight_decay_on=all has no effect with weight_decay=0"):
+        load_recipe(minimal, ["train.weight_decay=0", "train.weight_decay_on=all"])
+
+
+def test_the_published_profile_leaves_faults_to_be_told(minimal: Path) -> None:
+    for fault in ("train=3", "model=swin-tiny", "model.image=swin-tiny", "data=null"):
+        with pytest.raises(RecipeError):
+            load_recipe(minimal, ["profile=published", fault])

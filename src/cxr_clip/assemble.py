@@ -66,14 +66,14 @@ def open_sources(settings: DataSettings) -> tuple[Source, ...]:
     what studies with labels only may have to state.
     """
     bank = load_prompt_bank(settings.prompts)
-    sources = tuple(_open_source(one, bank) for one in settings.sources)
+    sources = tuple(_open_source(one, bank, shuffle=settings.sentence_order == "shuffled") for one in settings.sources)
     if not any(len(source.train) for source in sources):
         raise TrainingError("no manifest of data.sources has a study in the split 'train'")
     _refuse_missing_sentences(bank, sources)
     return sources
 
 
-def _open_source(settings: SourceSettings, bank: PromptBank) -> Source:
+def _open_source(settings: SourceSettings, bank: PromptBank, *, shuffle: bool) -> Source:
     manifest = read_manifest(settings.manifest)
     return Source(
         train=manifest.where(split=Split.TRAIN),
@@ -84,6 +84,7 @@ def _open_source(settings: SourceSettings, bank: PromptBank) -> Source:
             negatives=settings.negatives,
             label_prompts=settings.label_prompts,
             cut_sentences=settings.cut_sentences,
+            shuffle=shuffle,
         ),
     )
 

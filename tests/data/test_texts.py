@@ -49,6 +49,14 @@ class TestTwoSections:
     def test_sentences_come_in_every_order(self):
         assert len({choose(self.both, seed)[0] for seed in range(80)}) == 6
 
+    def test_sentences_stay_as_written_where_the_wording_says_so(self):
+        written = Wording(BANK, shuffle=False)
+        for seed in range(10):
+            assert choose_texts(self.both, np.random.default_rng(seed), written) == (FINDINGS, IMPRESSION)
+        one = study(findings=FINDINGS)
+        assert choose_texts(one, np.random.default_rng(0), written) == (FINDINGS, FINDINGS)
+        assert fixed_texts(one, written) == (FINDINGS, FINDINGS)
+
     def test_one_text_is_either_section(self):
         chosen = [text for seed in range(100) for text in choose(self.both, seed, count=1)]
         assert all(same_sentences(text, FINDINGS) or same_sentences(text, IMPRESSION) for text in chosen)

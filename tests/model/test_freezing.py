@@ -88,6 +88,12 @@ def test_decay_acts_on_matrices_and_kernels_only(dual_encoder) -> None:
             assert group["weight_decay"] == (0.1 if parameter.ndim >= 2 else 0.0)
 
 
+def test_decay_acts_on_all_where_that_is_asked_for(dual_encoder) -> None:
+    groups = trainable_groups(dual_encoder, 0.1, decay_on="all")
+    assert {group["weight_decay"] for group in groups} == {0.1}
+    assert sum(len(group["params"]) for group in groups) == len(list(dual_encoder.parameters()))
+
+
 def test_each_part_has_its_own_factor(dual_encoder) -> None:
     factors = LearningRateFactors(image=0.5, text=0.1, projection=2.0)
     factor = {

@@ -78,6 +78,13 @@ def test_the_best_weights_are_those_of_the_best_validation(manifest: Path, tmp_p
     assert sum(rank == 1 for rank in ranks) / 4 == best["recall_at_1"]
 
 
+def test_the_best_weights_can_be_those_of_the_lowest_loss(manifest: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(manifest, ("train.epochs", 4), ("train.learning_rate", 0.03), ("train.best_by", "loss"))
+    trained = train_run(recipe, tmp_path, progress=False)
+    best = min(log_of(tmp_path, "validate"), key=lambda line: float(str(line["loss"])))
+    assert trained.result.state.best_step == best["step"]
+
+
 def test_without_validation_studies_the_last_weights_are_kept(tmp_path: Path) -> None:
     manifest = write_tiny_manifest(tmp_path / "data", validate=0, train=4)
     trained = train_run(tiny_recipe(manifest), tmp_path / "run", progress=False)

@@ -6,7 +6,7 @@ import torch
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.tensors import Batch
-from cxr_clip.train.validation import Validation, move, validate
+from cxr_clip.train.validation import Validation, by_loss, by_recall, move, validate
 from support_training import tiny_training
 
 PLAIN = torch.autocast("cpu", enabled=False)
@@ -56,12 +56,17 @@ def test_the_model_stays_as_it_was(learning: bool) -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_recall_comes_before_loss_in_what_is_best() -> None:
-    def value(recall: float, loss: float) -> float:
-        return Validation(loss, recall, recall, recall, 3.0, 10, 10).value
+def validation(*, recall: float, loss: float) -> Validation:
+    return Validation(loss, recall, recall, recall, 3.0, 10, 10)
 
-    assert value(0.2, 9.0) > value(0.1, 1.0)
-    assert value(0.2, 1.0) > value(0.2, 2.0)
+
+def test_recall_comes_before_loss_in_what_is_best() -> None:
+    assert by_recall(validation(recall=0.2, loss=9.0)) > by_recall(validation(recall=0.1, loss=1.0))
+    assert by_recall(validation(recall=0.2, loss=1.0)) > by_recall(validation(recall=0.2, loss=2.0))
+
+
+def test_the_loss_alone_can_decide_what_is_best() -> None:
+    assert by_loss(validation(recall=0.1, loss=1.0)) > by_loss(validation(recall=0.2, loss=9.0))
 
 
 def test_a_batch_moves_whole() -> None:

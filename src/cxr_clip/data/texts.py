@@ -21,13 +21,15 @@ class Wording:
 
     `negatives` is the largest number of negative findings in a prompt report, None for all. `label_prompts` is the
     chance that a text of a study with report and labels is a prompt report instead, `cut_sentences` the chance that a
-    section is cut to some of its sentences: both vary what training sees, and are 0 in the paper.
+    section is cut to some of its sentences: both vary what training sees, and are 0 in the paper. Without `shuffle` the
+    sentences of reports stay as written, as they did in the paper's published code against its intention.
     """
 
     bank: PromptBank
     negatives: int | None = None
     label_prompts: float = 0.0
     cut_sentences: float = 0.0
+    shuffle: bool = True
 
 
 def choose_texts(study: Study, rng: np.random.Generator, wording: Wording, *, count: int = 2) -> tuple[str, ...]:
@@ -43,16 +45,16 @@ def choose_texts(study: Study, rng: np.random.Generator, wording: Wording, *, co
     _check_count(count)
     if not _sections(study):
         return _prompt_reports(study, rng, wording, count=count)
-    return tuple(_varied(text, study, rng, wording) for text in _report_texts(study, rng, count=count))
+    return tuple(_varied(text, study, rng, wording) for text in _report_texts(study, rng, wording, count=count))
 
 
-def _report_texts(study: Study, rng: np.random.Generator, *, count: int) -> tuple[str, ...]:
+def _report_texts(study: Study, rng: np.random.Generator, wording: Wording, *, count: int) -> tuple[str, ...]:
     sections = _sections(study)
     if count == 1:
         sections = sections[rng.integers(len(sections)) :][:1]
     elif len(sections) == 1:
-        return _twice(study, sections[0], rng)
-    return tuple(shuffle_sentences(study.sections[section], rng) for section in sections)
+        return _twice(study, sections[0], rng, wording)
+    return tuple(_ordered(study.sections[section], rng, wording) for section in sections)
 
 
 def _varied(text: str, study: Study, rng: np.random.Generator, wording: Wording) -> str:
@@ -78,7 +80,7 @@ def fixed_texts(study: Study, wording: Wording, *, count: int = 2) -> tuple[str,
     if count == 1:
         return (max((study.sections[section] for section in sections), key=len),)
     if len(sections) == 1:
-        return _twice(study, sections[0], rng)
+        return _twice(study, sections[0], rng, wording)
     return tuple(study.sections[section] for section in sections)
 
 
@@ -104,10 +106,15 @@ def _sections(study: Study) -> tuple[str, ...]:
     return tuple(section for section in REPORT_SECTIONS if study.sections.get(section))
 
 
-def _twice(study: Study, section: str, rng: np.random.Generator) -> tuple[str, str]:
+def _twice(study: Study, section: str, rng: np.random.Generator, wording: Wording) -> tuple[str, str]:
     """A section as written, and another wording or order of it."""
     text = study.sections[section]
-    return text, study.sections.get(section + BACK_TRANSLATION) or shuffle_sentences(text, rng)
+    return text, study.sections.get(section + BACK_TRANSLATION) or _ordered(text, rng, wording)
+
+
+def _ordered(text: str, rng: np.random.Generator, wording: Wording) -> str:
+    """The sentences of a text in random order, where the wording wants that."""
+    return shuffle_sentences(text, rng) if wording.shuffle else text
 
 
 def _prompt_reports(study: Study, rng: np.random.Generator, wording: Wording, *, count: int) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -68,19 +68,24 @@ def stay_in_eval(module: nn.Module) -> None:
 
 
 def trainable_groups(
-    model: DualEncoder, weight_decay: float, *, factors: LearningRateFactors | None = None
+    model: DualEncoder,
+    weight_decay: float,
+    *,
+    factors: LearningRateFactors | None = None,
+    decay_on: Literal["weights", "all"] = "weights",
 ) -> list[ParameterGroup]:
     """Return the trainable parameters by part (image tower, text tower, projections), for an optimiser.
 
-    Weight decay acts on matrices, kernels and embedding tables; biases, normalisation weights and the scale have
-    none, as decay there only biases their value. Groups without parameters are left out.
+    Weight decay acts on "weights" (matrices, kernels and embedding tables); biases, normalisation weights and the scale
+    have none, as decay there only biases their value. "all" decays them too, as the paper's published code does.
+    Groups without parameters are left out.
     """
     factors = factors or LearningRateFactors()
     parts = {"image": factors.image, "text": factors.text, "projection": factors.projection}
     groups = [
         ParameterGroup(name=f"{part} {kind}", params=[], weight_decay=decay, factor=factor)
         for part, factor in parts.items()
-        for kind, decay in (("weights", weight_decay), ("biases", 0.0))
+        for kind, decay in (("weights", weight_decay), ("biases", weight_decay if decay_on == "all" else 0.0))
     ]
     by_name = {group["name"]: group for group in groups}
     for name, parameter in model.named_parameters():

@@ -38,7 +38,8 @@ class DataSettings(Section):
     """What is read, and what is drawn from each study.
 
     `training_pixels` fast: images of training are decoded at a reduced scale where that suffices and resized by area;
-    exact: as for evaluation, which is how the published code resizes.
+    exact: as for evaluation, which is how the published code resizes. `sentence_order`: of reports; prompt reports are
+    always shuffled.
     """
 
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
@@ -48,4 +49,5 @@ class DataSettings(Section):
     max_tokens: Annotated[int, Field(ge=3)] = 256
     prompts: Path | None = None
     training_pixels: Literal["fast", "exact"] = "fast"
+    sentence_order: Literal["shuffled", "written"] = "shuffled"
     augment: AugmentSettings = AugmentSettings()

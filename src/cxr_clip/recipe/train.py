@@ -34,6 +34,8 @@ class TrainSettings(Section):
 
     `clip_norm` null: gradients are not clipped. `checkpoint_steps` null: a resume state is kept after every epoch.
     `average` null: the last weights are validated, and the best of them kept.
+    `weight_decay_on`: `weights` (matrices, kernels, embedding tables) or `all` parameters. `best_by`: the weights kept
+    are those of the best `recall` in validation, or of the lowest `loss`.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -43,11 +45,13 @@ class TrainSettings(Section):
     learning_rate: Above0 = 5e-5
     factors: FactorSettings = FactorSettings()
     weight_decay: NotNegative = 1e-4
+    weight_decay_on: Literal["weights", "all"] = "weights"
     clip_norm: Above0 | None = None
     precision: Literal["fp32", "bf16"] = "bf16"
     device: str = "auto"
     loader_processes: Annotated[int, Field(ge=0)] = 0
     validate_epochs: Positive = 1
+    best_by: Literal["recall", "loss"] = "recall"
     checkpoint_steps: Positive | None = None
     average: AverageSettings | None = None
 
@@ -55,6 +59,12 @@ class TrainSettings(Section):
     def _warmup_ends(self) -> Self:
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs:g} leaves nothing of {self.epochs} epochs")
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_decay_to_apply(self) -> Self:
+        if self.weight_decay == 0 and self.weight_decay_on == "all":
+            raise ValueError("weight_decay_on=all has no effect with weight_decay=0: leave it out")
         return self
 
 

@@ -1,24 +1,35 @@
 """The whole recipe, and what its sections ask of each other."""
 
-from typing import Self
+from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
 from cxr_clip.recipe.data import DataSettings
 from cxr_clip.recipe.model import ModelSettings
+from cxr_clip.recipe.profile import as_published
 from cxr_clip.recipe.section import Section
 from cxr_clip.recipe.train import LogSettings, LossSettings, TrainSettings
 
 
 class Recipe(Section):
-    """All that decides a run."""
+    """All that decides a run.
+
+    `profile` published: settings that are left out take the published code's values, as far as they differ from ours.
+    """
 
     name: str
+    profile: Literal["ours", "published"] = "ours"
     data: DataSettings
     model: ModelSettings
     loss: LossSettings = LossSettings()
     train: TrainSettings = TrainSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_profile(cls, settings: Any) -> Any:
+        published = isinstance(settings, dict) and settings.get("profile") == "published"
+        return as_published(settings) if published else settings
 
     @model_validator(mode="after")
     def _every_term_has_its_pair(self) -> Self:

@@ -67,7 +67,7 @@ def train(
                 validation = _validate(training, training.validation_batches())
                 log.validation(state.step, epoch, validation.figures)
                 watch.lap(Part.VALIDATION)
-                state, best = _with_best(state, validation)
+                state, best = _with_best(state, training.best_by(validation))
             resumable = pace.due(state.step, pace.checkpoint_steps)
             if resumable:
                 state = replace(state, seconds=earlier + watch.spent.learning + watch.spent.validation)
@@ -114,8 +114,8 @@ def _validate(training: Training, batches: Iterable[Batch]) -> Validation:
         )
 
 
-def _with_best(state: TrainState, validation: Validation) -> tuple[TrainState, bool]:
-    """The state that knows of a validation, and whether its weights are the best so far."""
-    if state.best_value is not None and validation.value <= state.best_value:
+def _with_best(state: TrainState, value: float) -> tuple[TrainState, bool]:
+    """The state that knows of a validation's value, and whether its weights are the best so far."""
+    if state.best_value is not None and value <= state.best_value:
         return state, False
-    return replace(state, best_value=validation.value, best_step=state.step), True
+    return replace(state, best_value=value, best_step=state.step), True

@@ -26,6 +26,7 @@ from cxr_clip.train.loop import TrainResult, train
 from cxr_clip.train.optim import adamw, warmup_cosine
 from cxr_clip.train.profile import profiled, told
 from cxr_clip.train.training import Pace, Training
+from cxr_clip.train.validation import by_loss, by_recall
 from cxr_clip.train.zero_shot import Question, questions
 
 
@@ -120,7 +121,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
     return Training(
         model=model,
         optimizer=adamw(
-            trainable_groups(model, weight_decay=settings.weight_decay, factors=factors),
+            trainable_groups(model, settings.weight_decay, factors=factors, decay_on=settings.weight_decay_on),
             learning_rate=settings.learning_rate,
         ),
         learning_rate=learning_rate,
@@ -128,6 +129,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
         batches_from=batches_from,
         validation_batches=validation_batches if len(checking) else None,
         pace=pace,
+        best_by={"recall": by_recall, "loss": by_loss}[settings.best_by],
         seed=settings.seed,
         bf16=settings.precision == "bf16",
         device=device,

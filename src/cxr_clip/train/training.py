@@ -12,6 +12,7 @@ from cxr_clip.losses import LossWeights
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.tensors import Batch
 from cxr_clip.train.averaging import Average
+from cxr_clip.train.validation import Validation, by_recall
 from cxr_clip.train.zero_shot import Question
 
 
@@ -37,7 +38,7 @@ class Training:
 
     `replica` is the model as `distributed.replicate` gives it, absent where there is one worker. `questions` are
     what validation asks without training on labels, about its studies in their order. `average` follows the weights
-    where it is asked for.
+    where it is asked for. `best_by` gives what the best checkpoint has the most of.
     """
 
     model: DualEncoder
@@ -54,6 +55,7 @@ class Training:
     replica: nn.Module | None = None
     questions: tuple[Question, ...] = ()
     average: Average | None = None
+    best_by: Callable[[Validation], float] = by_recall
 
     @property
     def learner(self) -> nn.Module:

@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: quickstart test check format environment clean
+.PHONY: quickstart install test check format environment clean
 
 quickstart: $(VENV)/core.done ## made-up studies -> prepare -> pre-train -> evaluate -> runs/quickstart/report.html
 	$(BIN)/cxr-clip quickstart log.tensorboard=true
+
+install: $(VENV)/core.done ## the environment alone
 
 test: $(VENV)/dev.done ## the whole test suite with coverage
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90

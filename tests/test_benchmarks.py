@@ -71,6 +71,72 @@ def test_tables_say_what_the_results_say(tmp_path: Path) -> None:
     ]
 
 
+RATES = {
+    "short_side": 512,
+    "one_core": {
+        "jpeg": {
+            "megabytes": 1.0, "images_a_second": 52.376, "bare_decodes_a_second": 60.0, "bare_decode_share": 0.873
+        }
+    },
+    "stored_bytes_of_real_pictures": {"pictures": 3, "mean": 40_000, "least": 20_000, "most": 60_000},
+    "peak_memory_mb": {"40_studies": 100.2, "400_studies": 101.9},
+}  # fmt: skip
+
+
+def test_the_cost_of_mimic_cxr_follows_from_the_rates(tmp_path: Path) -> None:
+    """377,110 images at 52.376 a second are 7,200 s of one core."""
+    (tmp_path / "prepare.json").write_text(json.dumps(RATES))
+    page = "".join(f"<!-- table: {name} -->\n<!-- end of table -->\n" for name in ("rates", "cost"))
+    lines = program("tables").with_tables(page, tmp_path).splitlines()
+    assert "| jpeg | 1.0 | 52.376 | 60.0 | 0.87 |" in lines
+    assert "Peak memory of one process: 40 studies 100 MB, 400 studies 102 MB." in lines
+    assert "| jpeg | 1.0 h | 4 min | 0.38 TB | 1.7 GB |" in lines
+    assert lines[-2].startswith("Stored: 40 kB a picture (mean of 3 real ones at short side 512; 20 to 60)")
+    assert lines[-2].endswith("that is 15 GB in all (8 to 23).")
+
+
+@pytest.fixture
+def sources(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return program("sources")
+
+
+@pytest.mark.parametrize("source", ["openi", "chexpert_5x200"])
+def test_a_miniature_is_counted_beside_its_truth(sources: ModuleType, tmp_path: Path, source: str) -> None:
+    found = sources.miniature(source, tmp_path, studies=6, image_size=64)
+    assert found["truth"] == found["inspected"]
+    assert found["planted"] == found["planted_and_named"] > 5
+    assert (found["faults_found_by_inspect"], found["named_and_not_planted"]) == (0, 0)
+    (tmp_path / "sources.json").write_text(json.dumps({"miniatures": {source: found}}))
+    table = program("tables").with_tables("<!-- table: miniatures -->\n<!-- end of table -->\n", tmp_path)
+    images, planted = found["truth"]["images"], found["planted"]
+    assert f"| `{source}` | 6 | {images} | 0 | {planted} | {planted} | 0 |" in table
+
+
+def test_a_planted_fault_that_is_not_named_is_seen(sources: ModuleType) -> None:
+    planted = [
+        {"kind": "image", "path": "a/b.png", "study": "1", "reason": "empty"},
+        {"kind": "study", "path": None, "study": "2", "reason": "contradict"},
+        {"kind": "absent", "path": "a/c.png", "study": "3", "reason": "not there"},
+    ]
+    row = {"kind": "image", "path": "x/a/b.png", "study": "1", "reason": "the file is empty"}
+    follows = {"kind": "study", "path": None, "study": "1", "reason": "none of its images can be decoded"}
+    surplus = {"kind": "study", "path": None, "study": "9", "reason": "contradict"}
+    listed = {"kind": "image", "path": "absent.txt", "study": None, "reason": "1 of 3"}
+    assert sources.match_faults(planted, [row, follows, surplus, listed], absent="a/c.png\n") == (2, 1)
+    assert sources.match_faults(planted, [row], absent="") == (1, 0)
+
+
+@pytest.mark.shared
+def test_real_folders_are_counted_beside_what_they_hold(
+    sources: ModuleType, shared_folder: Path, tmp_path: Path
+) -> None:
+    found = sources.real_chestxray14(shared_folder / "data", tmp_path)
+    assert found["inspected"]["studies"] == found["truth"]["studies"] == 868
+    assert found["absent"] == found["truth"]["absent"] == 112_120 - 868
+    assert found["faults_found_by_inspect"] == []
+
+
 def test_a_table_without_results_is_empty_and_the_text_around_it_stays(tmp_path: Path) -> None:
     page = "before\n<!-- table: openi -->\n| old |\n<!-- end of table -->\nafter\n"
     empty = "before\n<!-- table: openi -->\n<!-- end of table -->\nafter\n"

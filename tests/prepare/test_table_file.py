@@ -3,6 +3,7 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -74,6 +75,14 @@ def test_damaged_tables_are_refused(tmp_path: Path, name: str, data: bytes, mess
     file.write_bytes(data)
     with pytest.raises(SourceError, match=message):
         list(table_rows(file, table_columns(file)))
+
+
+def test_texts_in_parquet_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
+    data = pa.py_buffer(b"\xcc\xff")
+    offsets = pa.py_buffer(np.array([0, 2], np.int32).tobytes())
+    pq.write_table(pa.table({"id": pa.StringArray.from_buffers(1, offsets, data)}), tmp_path / "t.parquet")
+    with pytest.raises(SourceError, match="cannot be read as Parquet"):
+        list(table_rows(tmp_path / "t.parquet", ["id"]))
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def _parquet(file: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(file) as parquet:
             yield parquet
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise SourceError(f"{file} cannot be read as Parquet ({error}): get it again") from error
 
 

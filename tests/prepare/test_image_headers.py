@@ -64,6 +64,12 @@ def test_a_deflated_header_is_not_unpacked(tmp_path: Path) -> None:
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
     dataset.save_as(tmp_path / "a.dcm")
     assert read_header(tmp_path / "a.dcm") == ImageHeader()
+    # A long element before the syntax of a long header, which is none of the first 1,024 bytes.
+    dataset.file_meta.MediaStorageSOPInstanceUID = None
+    dataset.file_meta[0x00020001].value = b"\x00\x01" * 2000
+    dataset.save_as(tmp_path / "b.dcm", enforce_file_format=False)
+    assert (tmp_path / "b.dcm").read_bytes().index(b"1.2.840.10008.1.2.1.99") > 1024
+    assert read_header(tmp_path / "b.dcm") == ImageHeader()
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -18,7 +18,9 @@ _VIEWS = {"PA": View.PA, "AP": View.AP, "LL": View.LATERAL, "RL": View.LATERAL, 
 
 # In this transfer syntax the header is packed together with the pixels: it cannot be had without them.
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_META_BYTES = 1024
+# A file begins with 128 bytes of any kind, "DICM", and the length of the elements that name the transfer syntax.
+_PREAMBLE, _GROUP_LENGTH = 128, b"DICM\x02\x00\x00\x00UL\x04\x00"
+_MAX_META_BYTES = 1 << 20
 
 # What pydicom and Pillow raise on damaged files; the decoder, which comes later, says what is wrong with them.
 _DAMAGE = (
@@ -71,9 +73,8 @@ def _of_dicom(path: Path) -> ImageHeader:
     except ImportError as error:
         raise MissingPackageError('DICOM images need pydicom: pip install "cxr-clip[dicom]"') from error
     damage = (*_DAMAGE, pydicom.errors.BytesLengthException, pydicom.errors.InvalidDicomError)
-    with path.open("rb") as file:
-        if _DEFLATED in file.read(_META_BYTES):
-            return ImageHeader()
+    if _is_deflated(path):
+        return ImageHeader()
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
     except damage:
@@ -87,6 +88,15 @@ def _of_dicom(path: Path) -> ImageHeader:
         sex=sex_of(said["PatientSex"]),
         patient=said["PatientID"] or None,
     )
+
+
+def _is_deflated(path: Path) -> bool:
+    """Whether the elements before the data set, however many they are, name the deflated transfer syntax."""
+    with path.open("rb") as file:
+        start = file.read(_PREAMBLE + len(_GROUP_LENGTH) + 4)
+        said = start.startswith(_GROUP_LENGTH, _PREAMBLE)
+        length = int.from_bytes(start[-4:], "little") if said else _MAX_META_BYTES
+        return _DEFLATED in start + file.read(min(length, _MAX_META_BYTES))
 
 
 def _said(dataset: Any, tag: str, damage: tuple[type[Exception], ...]) -> str:

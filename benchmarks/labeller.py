@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cxr_clip.data.findings import NO_FINDING, canonical
 from cxr_clip.data.labeller import label_report, label_sentence
@@ -65,32 +64,6 @@ def main() -> None:
     }
     arguments.results.parent.mkdir(exist_ok=True)
     arguments.results.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def table(content: dict[str, Any]) -> str:
-    """The table of docs/reports.md: each finding on the development and on the test split."""
-    names = ("train and validate", "test")
-    head = [
-        "finding",
-        *(f"{name}: {figure}" for name in names for figure in ("cases", "precision", "recall", "F1", "F1?")),
-    ]
-    lines = [head, ["---"] * len(head)]
-    pairs = [tuple(content["splits"][name][counting] for counting in reversed(COUNTINGS)) for name in names]
-    for finding in pairs[0][0]["findings"]:
-        cells = (cell for pair in pairs for cell in row(*(part["findings"][finding] for part in pair)))
-        lines.append([finding, *cells])
-    for mean in ("micro", "macro"):
-        lines.append([mean, *(cell for pair in pairs for cell in row(*(part[mean] for part in pair)))])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def row(stated: dict[str, float], doubted_too: dict[str, float]) -> list[str]:
-    """The cells of one finding and split; without a case in the reference only the count."""
-    cases = stated.get("hits", 0) + stated.get("missed", 0)
-    if "hits" in stated and not cases:
-        return ["0", "", "", "", ""]
-    figures = [stated["precision"], stated["recall"], stated["f1"], doubted_too["f1"]]
-    return [str(cases) if "hits" in stated else "", *(f"{figure:.2f}" for figure in figures)]
 
 
 def read_cases(raw: Path) -> tuple[list[str], list[Case]]:

@@ -97,6 +97,9 @@ In the appropriate clinical setting, this could represent pneumonia. | Pneumonia
 The opacity may be due to pneumonia. | Lung Opacity+, Pneumonia?
 Opacities, differential includes edema, hemorrhage and atypical infection. | Lung Opacity+, Edema?, Pneumonia?
 Borderline cardiomegaly. | Cardiomegaly?
+The heart is top-normal to mildly enlarged. | Cardiomegaly?
+Cardiac silhouette is normal to mildly enlarged. | Cardiomegaly?
+The heart is mildly enlarged. | Cardiomegaly+
 There is blunting of the right costophrenic angle. | Pleural Effusion?
 Mild pulmonary vascular congestion. | Edema?
 Compression deformity of T12. | Fracture?

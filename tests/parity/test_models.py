@@ -12,7 +12,7 @@ from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.model.image_encoder import image_encoder_from_folder
 from cxr_clip.model.text_encoder import text_encoder_from_folder, trimmed
 from cxr_clip.tensors import Batch, Tokens
-from support_golden_models import checkpoint, our_name, published_model
+from support_golden_models import checkpoint, our_names, published_model
 
 pytestmark = pytest.mark.shared
 MODELS = {"swin": "model_swin_trainer", "resnet": "model_resnet_recipe"}
@@ -158,14 +158,15 @@ def test_whole_gradients_are_the_recorded_ones(model, learnt, recorded):
     close(model.text_projection.weight.grad, recorded["grad_text_projection_weight_f32"], 1e-6)
 
 
-def test_the_gradient_of_every_parameter_has_the_recorded_size(golden, folder, model, learnt):
+def test_the_gradient_of_every_parameter_has_the_recorded_size(golden, folder, model, weights, learnt):
     figures = golden.facts(f"{folder}/eval_mode_grads.json")
     ours = dict(model.named_parameters())
     without = {name for name, figure in figures.items() if figure is None}
     assert without == set(golden.facts(f"{folder}/info.json")["no_grad_parameters"])
-    assert {our_name(name) for name in figures.keys() - without} == ours.keys()
+    named = our_names(figures.keys() | weights.keys(), model)
+    assert {named[name] for name in figures.keys() - without} == ours.keys()
     for name in figures.keys() - without:
-        gradient, figure = ours[our_name(name)].grad.double(), figures[name]
+        gradient, figure = ours[named[name]].grad.double(), figures[name]
         # ResNet's hundred layers amplify the rounding of float32; a bias of keys has no gradient but rounding.
         assert float(gradient.norm()) == pytest.approx(figure["norm"], rel=1e-3, abs=1e-6), name
         assert float(gradient.abs().max()) == pytest.approx(figure["absmax"], rel=1e-3, abs=1e-6), name
@@ -180,13 +181,15 @@ def test_the_gradient_of_every_parameter_has_the_recorded_size(golden, folder, m
 ])  # fmt: skip
 def test_weights_written_by_an_older_transformers_load_in_their_places(golden, tower, name, load):
     path = golden.path(f"standins/{name}/pytorch_model.bin")
-    ours, checked = load(str(path.parent)).state_dict(), 0
-    for theirs, value in torch.load(path, weights_only=True).items():
-        named = our_name(f"{tower}_encoder.{tower}_encoder.{theirs}")
-        if named is not None:
-            assert torch.equal(ours[named.removeprefix(f"{tower}.")], value)
-            checked += 1
-    assert checked == len(ours)
+    stored = {
+        f"{tower}_encoder.{tower}_encoder.{key}": value for key, value in torch.load(path, weights_only=True).items()
+    }
+    encoder = load(str(path.parent))
+    named = our_names(stored, encoder, within=f"{tower}.")
+    ours = encoder.state_dict()
+    assert {place.removeprefix(f"{tower}.") for place in named.values()} == ours.keys()
+    for theirs, place in named.items():
+        assert torch.equal(ours[place.removeprefix(f"{tower}.")], stored[theirs])
 
 
 def test_no_parameter_is_forgotten(golden, folder, weights):

@@ -28,7 +28,6 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders import RLELosslessEncoder
-from rle.rle import decode_frame
 
 from cxr_clip.data.images import for_store
 from cxr_clip.errors import CxrClipError
@@ -104,7 +103,7 @@ def formats() -> dict[str, tuple[bytes, Callable[[], object]]]:
         ),
         "dicom: RLE": (
             dicom(deep, runs, uid.RLELossless),
-            lambda: decode_frame(runs, deep.size, 16, "<"),
+            lambda: imagecodecs.dicomrle_decode(runs, "<u2"),
         ),
         "dicom: JPEG baseline": (
             dicom(flat, jpeg, uid.JPEGBaseline8Bit),

@@ -181,6 +181,19 @@ def _of_finding(stated: dict[str, float], doubted_too: dict[str, float]) -> list
     return [str(cases) if "hits" in stated else "", *(f"{figure:.2f}" for figure in figures)]
 
 
+def loss(results: Results) -> str:
+    """The loss of large batches: seconds and extra memory, with whole matrices and by tiles."""
+    head = ["studies", "whole, s", "tiles, s", "tiles / whole", "whole, GB extra", "tiles, GB extra"]
+    lines = [row(head), row(["---"] * len(head))]
+    for case in results["cases"]:
+        whole, tiles = case.get("whole"), case["tiles"]
+        told = (f"{whole['seconds']:.2f}", f"{tiles['seconds'] / whole['seconds']:.2f}") if whole else ("no room", "")
+        memory = f"{whole['extra_gb']:.2f}" if whole else ""
+        seconds, extra = f"{tiles['seconds']:.2f}", f"{tiles['extra_gb']:.2f}"
+        lines.append(row([f"{case['studies']:,}", told[0], seconds, told[1], memory, extra]))
+    return "\n".join(lines) + "\n"
+
+
 MIMIC_IMAGES = 377_110
 SCALES = (1e-3, MIMIC_IMAGES / 1e9)  # bytes of one picture in kB, those of all in GB
 # A table by its name in the pages: the results that it is made of, and how.
@@ -192,6 +205,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "miniatures": ("sources", miniatures),
     "real": ("sources", real),
     "labeller": ("labeller", labeller),
+    "loss": ("loss", loss),
 }
 
 

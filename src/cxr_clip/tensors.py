@@ -4,10 +4,13 @@ A batch has one or two images and one or two texts of each study, as tuples of l
 method, one of each is plain CLIP, and nothing downstream needs to know which (docs/decisions/0001).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,18 @@ class Tokens:
     def to(self, device: str) -> "Tokens":
         """The same tokens on `device`."""
         return Tokens(ids=self.ids.to(device), mask=self.mask.to(device))
+
+
+def joined(parts: Sequence[Tokens]) -> Tokens:
+    """Return the texts of all parts as one batch, padded to a common length (zeros, hidden by the mask)."""
+    length = max(part.ids.shape[1] for part in parts)
+
+    def padded(values: Tensor) -> Tensor:
+        return pad(values, (0, length - values.shape[1]))
+
+    return Tokens(
+        ids=torch.cat([padded(part.ids) for part in parts]), mask=torch.cat([padded(part.mask) for part in parts])
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The order of a whole training, and batches that are the same however many processes make them."""
+"""The order of a training, and batches that are the same however many processes make them, at once or by chunks."""
 
 import os
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_clip.data.batching import Collate, TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.data.chunked_batches import batches_by_chunks
 from cxr_clip.data.dataset import Part, SampleKey, StudyDataset, StudySample, choose_images
 from cxr_clip.errors import ImageError, TrainingError
 from cxr_clip.study import ImageFile, Split, Study
-from cxr_clip.tensors import Batch, Tokens
+from cxr_clip.tensors import Batch, Tokens, joined
 
 # Coverage warns in every forked process that what was imported before is not measured there.
 forks = pytest.mark.filterwarnings("ignore:Module cxr_clip was previously imported")
@@ -170,3 +171,54 @@ def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(os, "fork", fork)
     assert list(batches(dataset(3), [], Collate(letters), processes=2, pin=False)) == []
+
+
+def whole(batch: Batch) -> Tokens:
+    """All texts of a batch; how far each of its views is padded is no part of it."""
+    return joined(batch.texts)
+
+
+def same_studies(one: Batch, other: Batch) -> bool:
+    return (
+        one.study_ids == other.study_ids
+        and all(torch.equal(mine, theirs) for mine, theirs in zip(one.images, other.images, strict=True))
+        and torch.equal(whole(one).ids, whole(other).ids)
+        and torch.equal(whole(one).mask, whole(other).mask)
+    )
+
+
+@forks
+@pytest.mark.parametrize("processes", [0, 2])
+@pytest.mark.parametrize("chunk_size", [1, 2, 3])
+def test_chunks_do_not_change_a_batch(chunk_size: int, processes: int) -> None:
+    at_once = list(batches(dataset(10), order(), Collate(letters), processes=0, pin=False))
+    keys = order()
+    found = list(batches_by_chunks(dataset(10), keys, Collate(letters), processes=processes, chunk_size=chunk_size))
+    assert len(found) == len(at_once) == 12
+    assert all(same_studies(one, other) for one, other in zip(found, at_once, strict=True))
+
+
+def test_a_short_last_batch_has_fewer_chunks() -> None:
+    keys = in_order(7, 5)
+    found = list(batches_by_chunks(dataset(7), keys, Collate(letters), processes=0, chunk_size=2))
+    assert [batch.study_ids for batch in found] == [("s0", "s1", "s2", "s3", "s4"), ("s5", "s6")]
+
+
+def test_without_keys_there_are_no_batches() -> None:
+    assert list(batches_by_chunks(dataset(7), [], Collate(letters), processes=2, chunk_size=2)) == []
+
+
+def test_a_batch_asks_for_no_more_than_a_chunk_at_a_time() -> None:
+    sizes: list[int] = []
+
+    def counted(texts: list[str]) -> Tokens:
+        sizes.append(len(texts) // 2)
+        return letters(texts)
+
+    list(batches_by_chunks(dataset(10), in_order(10, 5), Collate(counted), processes=0, chunk_size=2))
+    assert sizes == [2, 2, 1, 2, 2, 1]
+
+
+def test_a_broken_image_is_told_as_it_is() -> None:
+    with pytest.raises(ImageError, match="no image"):
+        list(batches_by_chunks(dataset(7, broken=3), in_order(7, 7), Collate(letters), processes=0, chunk_size=2))

@@ -8,7 +8,6 @@ from transformers import BertConfig, BertForPreTraining
 from cxr_clip.errors import CheckpointError, RecipeError
 from cxr_clip.model.text_encoder import (
     TextEncoder,
-    joined,
     length_groups,
     set_dropout,
     text_encoder_from_architecture,
@@ -17,7 +16,7 @@ from cxr_clip.model.text_encoder import (
     trimmed,
     write_text_config,
 )
-from cxr_clip.tensors import Tokens
+from cxr_clip.tensors import Tokens, joined
 
 LENGTHS = [3, 17, 5, 30, 4, 2, 16, 9]
 

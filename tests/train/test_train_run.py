@@ -47,6 +47,20 @@ def test_a_run_killed_in_every_step_gives_the_weights_of_one_never_stopped(manif
             assert [line[figure] for line in log_of(other, kind)] == [line[figure] for line in log_of(straight, kind)]
 
 
+def test_chunks_change_no_figure_of_a_run(manifest: Path, tmp_path: Path) -> None:
+    exact = [
+        ("model.image", {"architecture": IMAGE, "batch_norm": "frozen"}),
+        ("model.text", {"architecture": TEXT, "tokeniser": {"vocabulary_size": 200}, "dropout": 0.0}),
+    ]
+    train_run(tiny_recipe(manifest, *exact), tmp_path / "whole", progress=False)
+    train_run(tiny_recipe(manifest, *exact, ("train.chunk_size", 3)), tmp_path / "chunks", progress=False)
+    for kind in ("train", "validate"):
+        whole, chunks = log_of(tmp_path / "whole", kind), log_of(tmp_path / "chunks", kind)
+        assert len(whole) == len(chunks) >= 2
+        for one, other in zip(whole, chunks, strict=True):
+            assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
+
+
 def test_a_finished_run_is_left_as_it_is(manifest: Path, tmp_path: Path) -> None:
     train_run(tiny_recipe(manifest), tmp_path, progress=False)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

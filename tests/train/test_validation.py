@@ -1,5 +1,7 @@
 """Validation agrees with a slow, obvious version and leaves the model as it was."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,6 +46,22 @@ def test_figures_are_those_of_the_slow_version() -> None:
     with torch.no_grad():
         losses = [float(weighted_sum(study_contrast(model(batch), model.scale), LossWeights())) for batch in batches]
     assert found.loss == pytest.approx((4 * losses[0] + 2 * losses[1]) / 6)
+
+
+def test_chunks_do_not_change_the_figures() -> None:
+    training = tiny_training(exact=True)
+    model = training.model.train()
+    sizes: list[int] = []
+    model.image.register_forward_pre_hook(lambda _model, inputs: sizes.append(len(inputs[0])))
+    whole, found = (
+        validate(
+            model, training.validation_batches(), weights=LossWeights(), autocast=PLAIN, device="cpu", chunks=chunks
+        )
+        for chunks in (1, 3)
+    )
+    assert found.loss == pytest.approx(whole.loss, abs=1e-12)
+    assert replace(found, loss=0.0) == replace(whole, loss=0.0)
+    assert sizes == [8, 4, 4, 2, 2, 2, 2]  # pictures of two views: batches of 4 and 2 studies, whole and in chunks
 
 
 @pytest.mark.parametrize("learning", [True, False])

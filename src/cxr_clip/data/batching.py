@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,6 +19,13 @@ from cxr_clip.tensors import Batch, Tokens
 PREFETCH = 4
 
 Tokenise = Callable[[Sequence[str]], Tokens]
+
+
+class Order(Protocol):
+    """The keys of batches, one batch after the other, and how many batches there are."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[list[SampleKey]]: ...
 
 
 class TrainingOrder:
@@ -107,16 +115,18 @@ class Collate:
 
 def batches(
     dataset: StudyDataset,
-    keys: TrainingOrder | Sequence[list[SampleKey]],
+    keys: Order,
     collate: Collate,
     *,
     processes: int,
     pin: bool,
+    prefetch: int = PREFETCH,
 ) -> Iterator[Batch]:
     """Make the batches of `keys`, in their order, in `processes` (0: in this one) that live as long as the iterator.
 
     There are never more processes than batches, so a finished run that is continued starts none. `pin` puts the batches
-    where a GPU copies from fast. Errors are those of the data set and of `collate`, whole and alone.
+    where a GPU copies from fast; every process is up to `prefetch` batches ahead. Errors are those of the data set and
+    of `collate`, whole and alone.
     """
     processes = min(processes, len(keys))
     loader: DataLoader[_Fetched] = DataLoader(
@@ -127,7 +137,7 @@ def batches(
         pin_memory=pin,
         multiprocessing_context="fork" if processes and sys.platform == "linux" else None,
         worker_init_fn=_calm_worker if processes else None,
-        prefetch_factor=PREFETCH if processes else None,
+        prefetch_factor=prefetch if processes else None,
     )
     for fetched in loader:
         if isinstance(fetched.result, CxrClipError):

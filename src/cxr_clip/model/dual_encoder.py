@@ -7,8 +7,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from cxr_clip.model.image_encoder import ImageEncoder
-from cxr_clip.model.text_encoder import TextEncoder, joined
-from cxr_clip.tensors import Batch, EmbeddedViews, Tokens
+from cxr_clip.model.text_encoder import TextEncoder
+from cxr_clip.tensors import Batch, EmbeddedViews, Tokens, joined
 
 
 class DualEncoder(nn.Module):

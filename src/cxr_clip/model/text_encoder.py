@@ -1,6 +1,6 @@
 """Text encoder: tokens in, one feature a text out, on any Hugging Face text backbone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -96,18 +96,6 @@ def trimmed(tokens: Tokens, rows: Int[Tensor, " group"]) -> Tokens:
     mask = tokens.mask[rows]
     length = int(mask.sum(dim=1).max())
     return Tokens(ids=tokens.ids[rows, :length], mask=mask[:, :length])
-
-
-def joined(parts: Sequence[Tokens]) -> Tokens:
-    """Return the texts of all parts as one batch, padded to a common length (zeros, hidden by the mask)."""
-    length = max(part.ids.shape[1] for part in parts)
-
-    def padded(values: Tensor) -> Tensor:
-        return nn.functional.pad(values, (0, length - values.shape[1]))
-
-    return Tokens(
-        ids=torch.cat([padded(part.ids) for part in parts]), mask=torch.cat([padded(part.mask) for part in parts])
-    )
 
 
 def text_encoder_from_folder(name_or_folder: str, *, pooling: TextPooling) -> TextEncoder:

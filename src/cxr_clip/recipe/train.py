@@ -36,10 +36,13 @@ class TrainSettings(Section):
     `average` null: the last weights are validated, and the best of them kept.
     `weight_decay_on`: `weights` (matrices, kernels, embedding tables) or `all` parameters. `best_by`: the weights kept
     are those of the best `recall` in validation, or of the lowest `loss`.
+    `chunk_size`: how many studies of a batch go through the encoders at a time, for batches that no memory holds at
+    once; the loss is that of the whole batch all the same. Null: the batch goes whole.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=2)] = 128
+    chunk_size: Annotated[int, Field(ge=2)] | None = None
     epochs: Positive = 15
     warmup_epochs: NotNegative = 1.0
     learning_rate: Above0 = 5e-5
@@ -54,6 +57,14 @@ class TrainSettings(Section):
     best_by: Literal["recall", "loss"] = "recall"
     checkpoint_steps: Positive | None = None
     average: AverageSettings | None = None
+
+    @model_validator(mode="after")
+    def _chunks_are_smaller(self) -> Self:
+        if self.chunk_size is not None and self.chunk_size >= self.batch_size:
+            raise ValueError(
+                f"chunk_size={self.chunk_size} has no effect on a batch of {self.batch_size}: give less, or null"
+            )
+        return self
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:

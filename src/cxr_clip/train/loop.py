@@ -111,6 +111,7 @@ def _validate(training: Training, batches: Iterable[Batch]) -> Validation:
             device=training.device,
             workers=training.workers,
             asked=training.questions,
+            chunks=training.chunks,
         )
 
 

@@ -14,10 +14,10 @@ from cxr_clip.distributed import Workers, gather
 from cxr_clip.errors import TrainingError
 from cxr_clip.losses import study_contrast, weighted_sum
 from cxr_clip.tensors import Batch, EmbeddedViews, LossTerms
+from cxr_clip.train.cached_gradient import embed_at_once, embed_in_chunks
 from cxr_clip.train.optim import set_learning_rate
 from cxr_clip.train.stopwatch import Part
 from cxr_clip.train.training import Training
-from cxr_clip.train.validation import move
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,18 @@ def learn(training: Training, batch: Batch, step: int, *, lap: Callable[[Part], 
 
     `lap` is told what the time since its last call went into.
     """
-    seed_dropout(training, step)
     set_learning_rate(training.optimizer, training.learning_rate(step))
     training.optimizer.zero_grad(set_to_none=True)
-    with training.autocast:
-        views: EmbeddedViews = training.learner(move(batch, training.device))
+    embed = embed_at_once if training.chunks == 1 else embed_in_chunks
+    embedded = embed(training, batch, step)
     lap(Part.ENCODERS)
-    everyone = of_all_workers(views, training.workers)
-    terms = study_contrast(everyone, training.model.scale)
+    everyone = of_all_workers(embedded.views, training.workers)
+    terms = study_contrast(everyone, embedded.scale)
     loss = weighted_sum(terms, training.weights)
     _refuse_not_finite("loss", loss, terms, batch, step)
-    with _when_differentiated(views, partial(lap, Part.LOSS)):
+    with _when_differentiated(embedded.views, partial(lap, Part.LOSS)):
         loss.backward()  # type: ignore[no-untyped-call]
+    embedded.propagate()
     lap(Part.ENCODERS)
     limit = training.pace.clip_norm if training.pace.clip_norm is not None else float("inf")
     norm = torch.nn.utils.clip_grad_norm_(training.model.parameters(), limit)
@@ -66,14 +66,6 @@ def rehearse(training: Training, batch: Batch, step: int) -> None:
     learn(training, batch, step, lap=lambda _part: None)
     for buffer, value in zip(training.model.buffers(), kept, strict=True):
         buffer.copy_(value)
-
-
-def seed_dropout(training: Training, step: int) -> None:
-    """Dropout depends on (seed, step, rank), so a continued run needs no saved random state.
-
-    Torch's CPU generator takes the lower 32 bits of a seed: the odd number keeps ranks apart there.
-    """
-    torch.manual_seed((training.seed * 1_000_003 + step + training.workers.rank * 2_038_074_743) % 2**63)
 
 
 def of_all_workers(views: EmbeddedViews, workers: Workers) -> EmbeddedViews:

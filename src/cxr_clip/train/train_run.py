@@ -1,6 +1,7 @@
 """A recipe and a folder in, a trained run out; a folder that holds a run is continued."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,15 @@ from rich.console import Console
 
 from cxr_clip import assemble, checkpoint
 from cxr_clip.checkpoint import Run
-from cxr_clip.data.batching import Collate, TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.data.batching import Collate, Order, TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.data.chunked_batches import batches_by_chunks
+from cxr_clip.data.dataset import StudyDataset
 from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, replicate
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
 from cxr_clip.model.lora import require_peft
-from cxr_clip.recipe import Recipe
+from cxr_clip.recipe import Recipe, TrainSettings
 from cxr_clip.runlog import RunLog, require_tensorboard
 from cxr_clip.tensors import Batch
 from cxr_clip.train.averaging import Average
@@ -98,7 +101,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
     collate = assemble.make_collate(recipe, run.tokeniser)
     pace = _pace(recipe, len(data))
     factors = LearningRateFactors(**settings.factors.model_dump())
-    load = partial(batches, collate=collate, processes=settings.loader_processes, pin=device.startswith("cuda"))
+    load = _loading(settings, collate, device)
 
     def batches_from(step: int) -> Iterable[Batch]:
         order = TrainingOrder(
@@ -137,6 +140,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
         replica=replicate(model, workers) if workers.count > 1 else None,
         questions=_questions(sources, collate) if recipe.log.zero_shot else (),
         average=Average(model, settings.average.decay) if settings.average is not None else None,
+        chunks=_chunks(settings, workers),
     )
 
 
@@ -144,6 +148,24 @@ def _questions(sources: tuple[assemble.Source, ...], collate: Collate) -> tuple[
     """What is asked of the validation studies: those that have labels, in the words of our own prompts."""
     studies = [study for source in sources for study in source.validate]
     return questions(studies, load_zero_shot_prompts(), collate.tokenise)
+
+
+def _loading(
+    settings: TrainSettings, collate: Collate, device: str
+) -> Callable[[StudyDataset, Order], Iterator[Batch]]:
+    """How batches are made: whole, or as they go through the encoders, a chunk at a time."""
+    processes, size = settings.loader_processes, settings.chunk_size
+    if size is not None:
+        return partial(batches_by_chunks, collate=collate, processes=processes, chunk_size=size)
+    return partial(batches, collate=collate, processes=processes, pin=device.startswith("cuda"))
+
+
+def _chunks(settings: TrainSettings, workers: Workers) -> int:
+    """How many chunks the largest share of a batch has: as many as every worker's share is taken in."""
+    if settings.chunk_size is None:
+        return 1
+    largest = range(settings.batch_size)[Workers(0, workers.count).share(settings.batch_size)]
+    return math.ceil(len(largest) / settings.chunk_size)
 
 
 def _pace(recipe: Recipe, studies: int) -> Pace:

@@ -38,7 +38,8 @@ class Training:
 
     `replica` is the model as `distributed.replicate` gives it, absent where there is one worker. `questions` are
     what validation asks without training on labels, about its studies in their order. `average` follows the weights
-    where it is asked for. `best_by` gives what the best checkpoint has the most of.
+    where it is asked for. `best_by` gives what the best checkpoint has the most of. `chunks`: in how many parts a batch
+    goes through the encoders (train/cached_gradient.py), on all workers alike.
     """
 
     model: DualEncoder
@@ -56,6 +57,7 @@ class Training:
     questions: tuple[Question, ...] = ()
     average: Average | None = None
     best_by: Callable[[Validation], float] = by_recall
+    chunks: int = 1
 
     @property
     def learner(self) -> nn.Module:

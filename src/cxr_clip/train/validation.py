@@ -12,6 +12,7 @@ from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.ranking import merge_identical, recall_at, target_ranks
 from cxr_clip.tensors import Batch, EmbeddedViews
+from cxr_clip.train.chunks import in_chunks
 from cxr_clip.train.zero_shot import Question, macro_auroc
 
 RECALLS = (1, 5, 10)
@@ -68,15 +69,17 @@ def validate(
     device: str,
     workers: Workers = SINGLE,
     asked: Sequence[Question] = (),
+    chunks: int = 1,
 ) -> Validation:
     """Measure `model` on batches of fixed images and texts; the first image and first text of each study are paired.
 
     With several workers `batches` are this one's shares (`data.batching.in_order`), and every worker has the figures
     of whole batches and all studies. `asked` are zero-shot questions about the studies of all batches, in their order.
+    `chunks`: in how many parts a batch goes through the encoders.
     """
     was_training = model.training
     model.eval()
-    own = [_embed(model, batch, autocast=autocast, device=device) for batch in batches]
+    own = [_embed(model, batch, chunks=chunks, autocast=autocast, device=device) for batch in batches]
     together = [_joined(shares) for shares in zip_longest(*gather_objects(own, workers))]
     scale = model.scale
     losses = [float(weighted_sum(study_contrast(_to(batch.views, device), scale), weights)) for batch in together]
@@ -101,9 +104,10 @@ def validate(
     )
 
 
-def _embed(model: DualEncoder, batch: Batch, *, autocast: torch.autocast, device: str) -> _Embedded:
+def _embed(model: DualEncoder, batch: Batch, *, chunks: int, autocast: torch.autocast, device: str) -> _Embedded:
+    parted = in_chunks(batch, chunks)
     with autocast:
-        views = model(move(batch, device))
+        views = parted.joined([model(move(part, device)) for part in parted.parts])
     first = batch.texts[0]
     keys = (" ".join(map(str, row[mask.bool()].tolist())) for row, mask in zip(first.ids, first.mask, strict=True))
     return _Embedded(_to(views, "cpu"), tuple(keys))

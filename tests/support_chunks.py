@@ -1,0 +1,97 @@
+"""A batch and a training in double precision for tests of chunks; as a program, the same step on several workers.
+
+    python support_chunks.py FOLDER WORKERSxCHUNKS...
+
+FOLDER/2x3 then holds the gradients, after the mean over workers, of two workers that take their shares in three chunks.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from cxr_clip.distributed import Workers, replicate
+from cxr_clip.model.dual_encoder import DualEncoder
+from cxr_clip.model.image_encoder import image_encoder_from_architecture
+from cxr_clip.model.text_encoder import set_dropout, text_encoder_from_architecture
+from cxr_clip.tensors import Batch, Tokens
+from cxr_clip.train.step import learn
+from cxr_clip.train.training import Training
+from support_models import TEXT
+from support_training import tiny_training
+from support_workers import start_workers
+
+SWIN = {
+    "model_type": "swin",
+    "image_size": 32,
+    "embed_dim": 8,
+    "depths": [1, 1],
+    "num_heads": [2, 2],
+    "window_size": 4,
+    "drop_path_rate": 0.0,
+}
+STUDIES, STEP = 7, 5
+
+
+def made_up_batch(studies: int = STUDIES) -> Batch:
+    draw = torch.Generator().manual_seed(0)
+    lengths = [torch.randint(3, 20, (studies,), generator=draw) for _ in range(2)]
+    return Batch(
+        images=tuple(
+            torch.randint(0, 256, (studies, 1, 32, 32), generator=draw, dtype=torch.int64).to(torch.uint8)
+            for _ in range(2)
+        ),
+        texts=tuple(
+            Tokens(
+                ids=torch.randint(1, 50, (studies, 20), generator=draw),
+                mask=(torch.arange(20) < length[:, None]).long(),
+            )
+            for length in lengths
+        ),
+        study_ids=tuple(f"s{number}" for number in range(studies)),
+    )
+
+
+def exact_training(image: dict[str, object], *, dropout: float, chunks: int = 1) -> Training:
+    """Double precision; the same weights for the same architecture."""
+    torch.manual_seed(0)
+    model = DualEncoder(
+        image_encoder_from_architecture(image, pooling="mean"),
+        text_encoder_from_architecture({**TEXT, "vocab_size": 50}, pooling="eos"),
+        dim=6,
+    ).double()
+    set_dropout(model.text, dropout)
+    return replace(tiny_training(), model=model.train(), chunks=chunks)
+
+
+def share_of(batch: Batch, workers: Workers) -> Batch:
+    own = workers.share(len(batch.study_ids))
+    return Batch(
+        images=tuple(view[own] for view in batch.images),
+        texts=tuple(Tokens(ids=text.ids[own], mask=text.mask[own]) for text in batch.texts),
+        study_ids=batch.study_ids[own],
+    )
+
+
+def keep_gradients(path: Path, workers: Workers, chunks: int) -> None:
+    training = exact_training(SWIN, dropout=0.0, chunks=chunks)
+    training = replace(training, workers=workers, replica=replicate(training.model, workers))
+    learn(training, share_of(made_up_batch(), workers), STEP, lap=lambda _part: None)
+    if workers.leads:
+        save_file({name: value.grad for name, value in training.model.named_parameters()}, path)
+
+
+def main(folder: Path, cases: list[str]) -> None:
+    torch.set_num_threads(1)
+    for case in cases:
+        count, chunks = map(int, case.split("x"))
+        ended = start_workers(
+            count, lambda workers, path=folder / case, chunks=chunks: keep_gradients(path, workers, chunks)
+        )
+        assert ended == [0] * count
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -53,3 +53,7 @@ def test_workers_have_the_loss_and_the_gradients_of_one(count: int, rows: int, t
         # Every worker's loss is that of the whole batch, so their sum flows back: the mean over workers undoes it.
         gathered = torch.cat([worker[name] for worker in found])
         assert torch.allclose(gathered, count * whole[name].grad, atol=1e-12)
+
+
+def test_a_step_in_pieces_has_the_gradients_of_the_whole() -> None:
+    run_program("support_pieces.py")

@@ -1,5 +1,6 @@
 """Several workers learn as one with the whole batch would."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
-from cxr_clip.distributed import SINGLE, Workers, gather
+from cxr_clip.distributed import SINGLE, Workers, gather, joined_workers, refuse_crowded_gpu
+from cxr_clip.errors import TrainingError
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.tensors import EmbeddedViews
 from support_gather import NAMES
@@ -57,3 +59,29 @@ def test_workers_have_the_loss_and_the_gradients_of_one(count: int, rows: int, t
 
 def test_a_step_in_pieces_has_the_gradients_of_the_whole() -> None:
     run_program("support_pieces.py")
+
+
+@pytest.mark.parametrize(
+    ("device", "count", "rank", "told"),
+    [
+        ("cuda:0", 2, 0, "puts every worker on one GPU: with several workers set train.device=auto"),
+        ("cuda", 4, 2, r"number 3 of a machine with 2 GPUs: start at most 2 there \(torchrun --nproc-per-node=2\)"),
+        ("cuda", 2, 1, None),
+        ("cuda:0", 1, 0, None),
+        ("cpu", 4, 3, None),
+    ],
+)
+def test_workers_do_not_share_a_gpu(
+    device: str, count: int, rank: int, told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    with pytest.raises(TrainingError, match=told) if told else nullcontext():
+        refuse_crowded_gpu(device, Workers(rank, count))
+
+
+def test_without_a_launcher_there_is_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    with joined_workers() as workers:
+        assert workers is SINGLE

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cxr_clip.data.batching import Collate, TrainingOrder, batches, in_order, steps_per_epoch
 from cxr_clip.data.chunked_batches import batches_by_chunks
 from cxr_clip.data.dataset import Part, SampleKey, StudyDataset, StudySample, choose_images
+from cxr_clip.distributed import Workers
 from cxr_clip.errors import ImageError, TrainingError
 from cxr_clip.study import ImageFile, Split, Study
 from cxr_clip.tensors import Batch, Tokens, joined
@@ -56,7 +57,7 @@ def dataset(count: int, *, broken: int | None = None) -> StudyDataset:
     return StudyDataset([part], choose=choose_images, transform=noise, images=2, seed=5)
 
 
-def order(studies: int = 10, **changes: int) -> TrainingOrder:
+def order(studies: int = 10, **changes: object) -> TrainingOrder:
     return TrainingOrder(studies, **{"batch_size": 3, "seed": 0, "total_steps": 12, **changes})
 
 
@@ -102,6 +103,21 @@ def test_too_few_studies_are_refused_with_the_mend() -> None:
         steps_per_epoch(7, 8)
     with pytest.raises(TrainingError):
         order(studies=2)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_shares_of_the_workers_are_the_batches_of_one(count: int) -> None:
+    shares = [list(order(start_step=2, workers=Workers(rank, count))) for rank in range(count)]
+    together = [[key for share in batch for key in share] for batch in zip(*shares, strict=True)]
+    assert together == list(order(start_step=2))
+    last = [in_order(7, 3, Workers(rank, count)) for rank in range(count)]
+    assert sorted(key.study for keys in last for batch in keys for key in batch) == list(range(7))
+    assert all(batch for keys in last for batch in keys)
+
+
+def test_more_workers_than_studies_of_a_batch_are_refused() -> None:
+    with pytest.raises(TrainingError, match=r"3 studies is too small for 4 workers: set train\.batch_size=4"):
+        order(workers=Workers(0, 4))
 
 
 def test_validation_takes_every_study_once_in_order() -> None:

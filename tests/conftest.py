@@ -11,10 +11,13 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # The modules whose signatures carry shapes: each call checks its arguments and its result. Before their first import.
 WITH_SHAPES = (
+    "cxr_clip.data.resize",
+    "cxr_clip.data.tones",
     "cxr_clip.data.transforms",
     "cxr_clip.directions",
     "cxr_clip.distributed",
     "cxr_clip.embed",
+    "cxr_clip.evaluate.prompt_sets",
     "cxr_clip.evaluate.retrieval",
     "cxr_clip.losses",
     "cxr_clip.model",

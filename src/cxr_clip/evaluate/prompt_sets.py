@@ -27,7 +27,7 @@ class ClassAccuracy:
 
 
 def mean_similarities(
-    images: Float[Tensor, "studies dim"], prompt_sets: Sequence[Float[Tensor, "prompts dim"]]
+    images: Float[Tensor, "studies dim"], prompt_sets: Sequence[Float[Tensor, "_prompts dim"]]
 ) -> Floats:
     """Return (studies, classes): the mean cosine with the prompts of each class, all embeddings of unit length."""
     means = torch.stack([prompts.double().mean(dim=0) for prompts in prompt_sets], dim=1)
@@ -35,7 +35,7 @@ def mean_similarities(
 
 
 def best_similarities(
-    images: Float[Tensor, "studies dim"], prompt_sets: Sequence[Float[Tensor, "prompts dim"]]
+    images: Float[Tensor, "studies dim"], prompt_sets: Sequence[Float[Tensor, "_prompts dim"]]
 ) -> Floats:
     """Return (studies, classes): the largest cosine with a prompt of each class, all embeddings of unit length."""
     best = [(images.double() @ prompts.double().T).amax(dim=1) for prompts in prompt_sets]

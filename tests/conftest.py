@@ -23,6 +23,7 @@ WITH_SHAPES = (
     "cxr_clip.model",
     "cxr_clip.ranking",
     "cxr_clip.tensors",
+    "cxr_clip.train.geometry",
     "cxr_clip.train.loop",
     "cxr_clip.train.step",
     "cxr_clip.train.validation",

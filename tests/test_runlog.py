@@ -110,3 +110,13 @@ def test_who_logs_does_not_wait_for_the_file(tmp_path: Path, monkeypatch: pytest
         assert not (tmp_path / "metrics.jsonl").exists()
         ready.set()
     assert [line["step"] for line in lines_of(tmp_path)] == [1]
+
+
+def test_a_warning_is_an_entry_and_a_line_on_the_terminal(tmp_path: Path) -> None:
+    output = Console(file=io.StringIO(), width=300)
+    with RunLog(tmp_path, total_steps=10, console=output) as log:
+        assert log.open_at(0) == ()
+        log.warning(3, 1.5, signature="collapse of the texts", says="one point", advice="look at the texts")
+    assert lines_of(tmp_path)[0]["signature"] == "collapse of the texts"
+    assert "epoch 1.5  warning: one point. Try: look at the texts.\n" in output.file.getvalue()
+    assert [entry["kind"] for entry in RunLog(tmp_path, total_steps=10).open_at(3)] == ["warning"]

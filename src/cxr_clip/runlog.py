@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from torch.utils.tensorboard import SummaryWriter
 
+Entry = Mapping[str, object]
 PLAIN_LINE_SECONDS = 20.0
 
 
@@ -47,8 +48,12 @@ class RunLog:
         if self._board is not None:
             self._board.close()
 
-    def open_at(self, step: int) -> None:
-        """Start, without the entries after `step` that are there: a continued run writes them again."""
+    def open_at(self, step: int) -> tuple[Entry, ...]:
+        """Start, without the entries after `step` that are there: a continued run writes them again.
+
+        Returns those that stay.
+        """
+        kept: list[str] = []
         if self._path is not None and self._path.is_file():
             kept = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
             unfinished = self._path.with_name(f"{self._path.name}.partial")
@@ -58,6 +63,7 @@ class RunLog:
             self._board = self._new_board(purge_step=step + 1)
         if self._display is not None:
             self._display.start(step)
+        return tuple(json.loads(line) for line in kept)
 
     def training(self, step: int, epoch: float, figures: Mapping[str, float]) -> None:
         """Log a training step."""
@@ -71,6 +77,12 @@ class RunLog:
         if self._display is not None:
             self._display.say(f"epoch {epoch:.1f}  validation " + _in_words(figures))
 
+    def warning(self, step: int, epoch: float, *, signature: str, says: str, advice: str) -> None:
+        """Log that a training shows the signature of a failure: what is seen, and what to try."""
+        self._write("warning", step, epoch, {"signature": signature, "says": says, "advice": advice})
+        if self._display is not None:
+            self._display.say(f"epoch {epoch:.1f}  warning: {says}. Try: {advice}.")
+
     def end(self, step: int, epoch: float, seconds: Mapping[str, float]) -> None:
         """Log what the time since `open_at` went into."""
         self._write("time", step, epoch, seconds)
@@ -79,11 +91,11 @@ class RunLog:
         """Return when every entry is in its files. Raises TrainingError where one could not be written."""
         self._background.wait()
 
-    def _write(self, kind: str, step: int, epoch: float, figures: Mapping[str, float]) -> None:
+    def _write(self, kind: str, step: int, epoch: float, figures: Mapping[str, float] | Mapping[str, str]) -> None:
         if self._path is not None:
             self._background.submit(partial(self._append, self._path, kind, step, epoch, dict(figures)))
 
-    def _append(self, path: Path, kind: str, step: int, epoch: float, figures: Mapping[str, float]) -> None:
+    def _append(self, path: Path, kind: str, step: int, epoch: float, figures: Mapping[str, float | str]) -> None:
         entry = {"step": step, "epoch": round(epoch, 4), "kind": kind, **figures}
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -95,7 +107,8 @@ class RunLog:
             ) from error
         if self._board is not None:
             for name, value in figures.items():
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+                add = self._board.add_text if isinstance(value, str) else self._board.add_scalar
+                add(f"{kind}/{name}", value, step)
 
 
 class _Display:

@@ -75,3 +75,15 @@ def test_long_curves_are_means_of_neighbours(tmp_path):
 def test_an_empty_log_has_nothing_to_draw(tmp_path):
     assert read_training_log(write(tmp_path / "metrics.jsonl", "")).empty
     assert read_training_log(tmp_path / "absent.jsonl").empty
+
+
+def test_warnings_of_the_monitor_are_kept_in_order(tmp_path):
+    with RunLog(tmp_path, total_steps=10) as log:
+        log.open_at(0)
+        log.warning(3, 1.5, signature="collapse of the texts", says="one point", advice="look at the texts")
+        log.warning(9, 4.5, signature="temperature falling", says="flat", advice="look at pairs")
+    told = read_training_log(tmp_path / "metrics.jsonl").warnings
+    assert [(one.epoch, one.says, one.advice) for one in told] == [
+        (1.5, "one point", "look at the texts"),
+        (4.5, "flat", "look at pairs"),
+    ]

@@ -83,6 +83,7 @@ def report_html(
         gallery=[(entry, page.thumbnail(entry.image)) for result in results for entry in result.gallery],
         training_panels=page.training_panels(curves),
         unreadable=curves.unreadable,
+        warnings=curves.warnings,
     )
 
 

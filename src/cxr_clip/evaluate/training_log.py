@@ -19,14 +19,24 @@ Line = Mapping[str, object]
 
 
 @dataclass(frozen=True)
+class LoggedWarning:
+    """A signature of failure that the monitor of the training named, with what it said to try."""
+
+    epoch: float
+    says: str
+    advice: str
+
+
+@dataclass(frozen=True)
 class TrainingCurves:
-    """What can be drawn of a run; `unreadable` counts lines that are not JSON records, such as one cut by a stop."""
+    """What can be told of a run; `unreadable` counts lines that are not JSON records, such as one cut by a stop."""
 
     losses: tuple[Series, ...]
     scale: Series | None
     recalls: tuple[Series, ...]
     validation: tuple[Series, ...]
     unreadable: int
+    warnings: tuple[LoggedWarning, ...] = ()
 
     @property
     def validated(self) -> bool:
@@ -65,6 +75,16 @@ def read_training_log(path: Path) -> TrainingCurves:
         recalls=_drawable(recalls),
         validation=_drawable(others),
         unreadable=unreadable,
+        warnings=_warnings(lines),
+    )
+
+
+def _warnings(lines: Iterable[Line]) -> tuple[LoggedWarning, ...]:
+    """The warnings of a run, in the order of their lines."""
+    return tuple(
+        LoggedWarning(_number(line.get("epoch")) or 0.0, str(line["says"]), str(line["advice"]))
+        for line in lines
+        if line.get("kind") == "warning" and "says" in line and "advice" in line
     )
 
 

@@ -82,9 +82,11 @@ class TrainSettings(Section):
 class LogSettings(Section):
     """What is written beside metrics.jsonl; TensorBoard needs the `tensorboard` extra.
 
-    `zero_shot`: each validation also asks for the findings of the studies that have labels.
+    `zero_shot`: each validation also asks for the findings of the studies that have labels. `monitor`: figures that
+    tell how a training fails are logged, and warnings in words when it does.
     """
 
     tensorboard: bool = False
     every_steps: Positive = 10
     zero_shot: bool = True
+    monitor: bool = True

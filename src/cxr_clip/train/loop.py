@@ -8,6 +8,8 @@ from cxr_clip.distributed import refuse_disagreement, take_buffers_of_first
 from cxr_clip.runlog import RunLog
 from cxr_clip.tensors import Batch
 from cxr_clip.train.keeping import Keeper
+from cxr_clip.train.monitor import Monitor, batch_figures
+from cxr_clip.train.signatures import Finding
 from cxr_clip.train.state import TrainState, load_state
 from cxr_clip.train.step import Learnt, learn, numbers, rehearse
 from cxr_clip.train.stopwatch import Part, Stopwatch, TimeSpent, clock_of
@@ -40,7 +42,8 @@ def train(
     model, pace, workers = training.model, training.pace, training.workers
     state = load_state(resume, model, training.optimizer, training.average) if resume.is_file() else TrainState()
     refuse_disagreement(f"the step in {resume}", state.step, workers, mend=SAME_DISK)
-    log.open_at(state.step)
+    monitor = Monitor(max_scale=model.max_scale)
+    monitor.replay(log.open_at(state.step))
     start, earlier = state.step, state.seconds
     watch, validation, images = Stopwatch(clock_of(training.device)), None, 0
     model.train()
@@ -59,13 +62,16 @@ def train(
             epoch = state.step / pace.steps_per_epoch
             images += len(batch.images) * learnt.studies
             if pace.due(state.step, pace.log_steps):
-                log.training(state.step, epoch, figures(training, state.step, learnt, watch.spent, images))
+                told = figures(training, state.step, learnt, watch.spent, images)
+                log.training(state.step, epoch, told)
+                _warn(training, log, state.step, epoch, monitor.learning(epoch, told))
             watch.lap(Part.OTHER)
             best = training.validation_batches is None and state.step == pace.total_steps
             if training.validation_batches is not None and pace.due(state.step, pace.validate_steps):
                 keeper.wait()  # loader processes are forked off here, and no thread must be at work then
                 validation = _validate(training, training.validation_batches())
                 log.validation(state.step, epoch, validation.figures)
+                _warn(training, log, state.step, epoch, monitor.validation(epoch, validation.figures))
                 watch.lap(Part.VALIDATION)
                 state, best = _with_best(state, training.best_by(validation))
             resumable = pace.due(state.step, pace.checkpoint_steps)
@@ -89,15 +95,24 @@ def figures(training: Training, step: int, learnt: Learnt, spent: TimeSpent, ima
     Images a second and the share of the time that went into waiting for data are means since the start, of the
     training steps alone.
     """
+    watched = training.monitored and training.workers.leads
+    scale = training.model.scale.detach()
     return {
         "loss": learnt.loss,
         **numbers(learnt.terms),
-        "scale": float(training.model.scale.detach()),
+        "scale": float(scale),
         "learning_rate": training.learning_rate(step - 1),
         "gradient_norm": learnt.gradient_norm,
         "images_per_second": images / max(spent.learning, 1e-9),
         "data_share": spent.data / max(spent.learning, 1e-9),
+        **(batch_figures(learnt.views, scale, training.weights) if watched else {}),
     }
+
+
+def _warn(training: Training, log: RunLog, step: int, epoch: float, found: Iterable[Finding]) -> None:
+    """Log the signatures of failure that appear."""
+    for one in found if training.monitored else ():
+        log.warning(step, epoch, signature=one.signature, says=one.says, advice=one.advice)
 
 
 def _validate(training: Training, batches: Iterable[Batch]) -> Validation:

@@ -22,9 +22,13 @@ from cxr_clip.train.training import Training
 
 @dataclass(frozen=True)
 class Learnt:
-    """What one batch of `studies` (of all workers) had to say; the norm is that of the gradient before clipping."""
+    """What one batch of `studies` (of all workers) had to say; the norm is that of the gradient before clipping.
+
+    `views` are the embeddings of all its studies, without a graph.
+    """
 
     studies: int
+    views: EmbeddedViews
     loss: float
     terms: LossTerms
     gradient_norm: float
@@ -51,7 +55,16 @@ def learn(training: Training, batch: Batch, step: int, *, lap: Callable[[Part], 
     limit = training.pace.clip_norm if training.pace.clip_norm is not None else float("inf")
     norm = torch.nn.utils.clip_grad_norm_(training.model.parameters(), limit)
     _refuse_not_finite("gradient", norm, terms, batch, step)
-    return Learnt(studies=len(everyone.images[0]), loss=float(loss.detach()), terms=terms, gradient_norm=float(norm))
+    return Learnt(
+        studies=len(everyone.images[0]),
+        views=EmbeddedViews(
+            images=tuple(view.detach() for view in everyone.images),
+            texts=tuple(view.detach() for view in everyone.texts),
+        ),
+        loss=float(loss.detach()),
+        terms=terms,
+        gradient_norm=float(norm),
+    )
 
 
 def rehearse(training: Training, batch: Batch, step: int) -> None:

@@ -141,6 +141,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
         questions=_questions(sources, collate) if recipe.log.zero_shot else (),
         average=Average(model, settings.average.decay) if settings.average is not None else None,
         chunks=_chunks(settings, workers),
+        monitored=recipe.log.monitor,
     )
 
 

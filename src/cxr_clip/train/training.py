@@ -40,6 +40,7 @@ class Training:
     what validation asks without training on labels, about its studies in their order. `average` follows the weights
     where it is asked for. `best_by` gives what the best checkpoint has the most of. `chunks`: in how many parts a batch
     goes through the encoders (train/cached_gradient.py), on all workers alike.
+    `monitored`: figures of the batch are logged, and signatures of failure in words (train/monitor.py).
     """
 
     model: DualEncoder
@@ -58,6 +59,7 @@ class Training:
     average: Average | None = None
     best_by: Callable[[Validation], float] = by_recall
     chunks: int = 1
+    monitored: bool = True
 
     @property
     def learner(self) -> nn.Module:

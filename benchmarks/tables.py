@@ -194,6 +194,16 @@ def loss(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def kept(results: Results) -> str:
+    """What each option for small machines saves: weights that train and memory of activations."""
+    head = ["option", "weights that train, millions", "kept for the backward pass, MB a study"]
+    lines = [row(head), row(["---"] * len(head))]
+    for case in results["options"]:
+        millions = f"{case['training_weights'] / 1e6:.1f}"
+        lines.append(row([case["option"], millions, f"{case['kept_mb_per_study']:.0f}"]))
+    return "\n".join(lines) + "\n"
+
+
 MIMIC_IMAGES = 377_110
 SCALES = (1e-3, MIMIC_IMAGES / 1e9)  # bytes of one picture in kB, those of all in GB
 # A table by its name in the pages: the results that it is made of, and how.
@@ -206,6 +216,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "real": ("sources", real),
     "labeller": ("labeller", labeller),
     "loss": ("loss", loss),
+    "kept": ("kept", kept),
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from cxr_clip.recipe import load_recipe
 
@@ -181,3 +182,21 @@ def test_a_quickstart_that_would_continue_is_not_timed(tmp_path: Path, monkeypat
     monkeypatch.setattr(sys, "argv", ["quickstart.py", "--work", str(tmp_path)])
     with pytest.raises(SystemExit, match="give a new --work folder"):
         program("quickstart").main()
+
+
+def test_what_an_option_saves_is_counted_once_for_each_memory() -> None:
+    kept = program("kept")
+    weight, given = torch.nn.Parameter(torch.ones(3, 3)), torch.ones(5, 3)
+    # A product keeps its input (60 bytes) however often it is used, an exponential its result (60 bytes).
+
+    def forward() -> torch.Tensor:
+        return (given @ weight + given @ weight).exp()
+
+    assert kept.kept_bytes(forward) == 60 + 60
+
+
+def test_the_table_of_options_says_what_was_counted(tmp_path: Path) -> None:
+    options = [{"option": "`train=locked`", "training_weights": 24_950_849, "kept_mb_per_study": 174.1}]
+    (tmp_path / "kept.json").write_text(json.dumps({"options": options}))
+    page = program("tables").with_tables("<!-- table: kept -->\n<!-- end of table -->\n", tmp_path)
+    assert page.splitlines()[3] == "| `train=locked` | 25.0 | 174 |"

@@ -66,3 +66,26 @@ def test_what_to_install_is_told_before_anything_is_read_or_made(
     with pytest.raises(MissingPackageError, match=r"cxr-clip\[lora\]"):
         train_run(low_resource(Path("nowhere")), tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("chunks", [(), (("train.chunk_size", 2),)])
+def test_a_run_that_computes_activations_again_ends_with_the_same_weights(
+    tmp_path: Path, chunks: tuple[tuple[str, object], ...]
+) -> None:
+    """With dropout, batch normalisation that trains, and batches whole or in chunks."""
+    manifest = write_tiny_manifest(tmp_path / "manifest")
+    again = {"gradient_checkpointing": True}
+    text = {"architecture": TEXT, "tokeniser": {"vocabulary_size": 200}}
+    towers = (("model.image", {"architecture": IMAGE, **again}), ("model.text", {**text, **again}))
+    for name, changes in (("plain", chunks), ("again", (*chunks, *towers))):
+        train_run(tiny_recipe(manifest, *changes), tmp_path / name, progress=False)
+    plain, other = (load_file(tmp_path / name / checkpoint.RESUME) for name in ("plain", "again"))
+    assert plain.keys() == other.keys()
+    assert all(torch.equal(value, other[key]) for key, value in plain.items())
+
+
+def test_all_of_them_train_a_batch_in_chunks(tmp_path: Path) -> None:
+    recipe = low_resource(write_tiny_manifest(tmp_path / "manifest"))
+    chunked = recipe.model_copy(update={"train": recipe.train.model_copy(update={"chunk_size": 2})})
+    assert train_run(chunked, tmp_path / "run", progress=False).result.state.step == 4
+    assert load(tmp_path / "run", device="cpu").dim == 12

@@ -17,6 +17,7 @@ from cxr_clip.embed import load
 from cxr_clip.errors import CheckpointError, EvaluationError, ManifestError, PromptError
 from cxr_clip.evaluate.benchmarks import EvaluationOptions
 from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
+from cxr_clip.evaluate.scores import read_scores
 from cxr_clip.study import Certainty, Split
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe, tiny_run
@@ -72,6 +73,11 @@ def test_the_report_lies_in_the_run_folder_or_where_asked(run: Path, manifest: P
         assert figures["retrieval"]["image_to_text/recall_at_1"].keys() >= {"value", "low", "high", "n"}
         page = evaluation.page.read_text()
         assert "14 studies" in page
+        kept = {one.finding: one for one in read_scores(folder)}
+        assert kept.keys() == {
+            name.removeprefix("auroc/") for name in figures["zero_shot/standard"] if "auroc" in name
+        } - {"macro"}
+        assert kept["Fracture"].splits == (Split.TEST,) * 14
 
 
 @pytest.mark.parametrize(

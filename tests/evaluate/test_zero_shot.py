@@ -59,7 +59,7 @@ def test_only_explicit_studies_count_and_all_are_counted():
     assert details.positive + details.negative + details.uncertain + details.not_mentioned == 40
     assert (details.positive_prompts, details.negative_prompts) == (("Edema",), ("No edema",))
     images, weights = unit(40, 16), np.ones((3, 40), dtype=np.uint16)
-    figures = measure_finding(details, studies, images, direction(), weights)
+    figures = measure_finding(details, studies, images, direction(), weights, benchmark="zero_shot/standard")
     kept = [i for i, study in enumerate(studies) if study.findings.get("Edema") in ("positive", "negative")]
     labels = [studies[i].findings["Edema"] is Certainty.POSITIVE for i in kept]
     scores = pair_scores(images[kept], direction())
@@ -86,7 +86,11 @@ def test_macro_is_the_plain_mean_of_the_findings():
         rng = np.random.default_rng(index)
         studies = said([Certainty.POSITIVE if has else Certainty.NEGATIVE for has in rng.random(60) < 0.4], name)
         details = describe_finding(ZeroShotPrompt(name, (name,), (f"No {name}",)), studies, min_positives=5)
-        figures.append(measure_finding(details, studies, unit(60, 16, seed=index), direction(), weights))
+        figures.append(
+            measure_finding(
+                details, studies, unit(60, 16, seed=index), direction(), weights, benchmark="zero_shot/standard"
+            )
+        )
     metrics = zero_shot_metrics(figures)
     for kind in ("auroc", "average_precision"):
         assert metrics[f"{kind}/macro"].value == pytest.approx(np.mean([metrics[f"{kind}/{n}"].value for n in names]))
@@ -103,7 +107,7 @@ def test_notes_name_what_was_too_few_and_how_many_resamples_lost_a_class():
     few = describe_finding(PROMPT, studies, min_positives=3)
     enough = describe_finding(PROMPT, studies, min_positives=2)
     weights = np.array([[0, 0, 1, 1, 2, 2], [1, 1, 1, 1, 1, 1]], dtype=np.uint16)
-    figures = measure_finding(enough, studies, unit(6, 16), direction(), weights)
+    figures = measure_finding(enough, studies, unit(6, 16), direction(), weights, benchmark="zero_shot/standard")
     assert zero_shot_notes([], [few], min_positives=3) == (
         "Fewer than 3 studies of a class, not measured: Edema (2 positive, 4 negative).",
     )

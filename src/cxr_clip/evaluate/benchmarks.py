@@ -112,15 +112,23 @@ def _zero_shot(
     options: EvaluationOptions,
 ) -> BenchmarkResult:
     """Measure every finding that has enough studies with one style of prompts."""
+    name = f"zero_shot/{style}"
     described = [describe_finding(one, embedded.studies, min_positives=options.min_positives) for one in prompts]
     figures = [
-        measure_finding(details, embedded.studies, embedded.images.mean, _direct(embedder, details), embedded.weights)
+        measure_finding(
+            details,
+            embedded.studies,
+            embedded.images.mean,
+            _direct(embedder, details),
+            embedded.weights,
+            benchmark=name,
+        )
         for details in described
         if details.measured
     ]
     with_curves = {one.details.finding: one.details for one in figures}
     return BenchmarkResult(
-        name=f"zero_shot/{style}",
+        name=name,
         metrics=zero_shot_metrics(figures),
         protocol=protocol.zero_shot(style, options.resamples, options.seed, min_positives=options.min_positives),
         population=_population(embedded.studies, embedded.images.images),
@@ -129,6 +137,7 @@ def _zero_shot(
             *zero_shot_notes(figures, described, min_positives=options.min_positives),
         ),
         findings=tuple(with_curves.get(details.finding, details) for details in described),
+        scores=tuple(one.scores for one in figures),
     )
 
 

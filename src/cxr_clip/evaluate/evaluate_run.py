@@ -13,6 +13,7 @@ from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
 from cxr_clip.evaluate.prompt_styles import choose_styles
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult
+from cxr_clip.evaluate.scores import SCORES, write_scores
 from cxr_clip.evaluate.study_images import Advance
 from cxr_clip.evaluate.training_log import TrainingCurves, read_training_log
 from cxr_clip.study import Split
@@ -48,7 +49,7 @@ def evaluate_run(
     device: str = "auto",
     advance: Advance | None = None,
 ) -> Evaluation:
-    """Measure the best weights of `run` and write report.json and report.html into `out` (the run itself, if absent).
+    """Measure the best weights of `run`; report.json, report.html and scores.parquet go into `out`, else into the run.
 
     `advance` is told how many of how many images are embedded.
     Raises CheckpointError, ManifestError, PromptError or EvaluationError, each with its mend.
@@ -84,6 +85,7 @@ def evaluate_run(
             "Images": f"{embedder.recipe.data.image_size} px, short side resized, centre crop",
         },
     )
+    write_scores((out or run) / SCORES, [one for result in results for one in result.scores])
     return Evaluation(results=tuple(results), page=page)
 
 

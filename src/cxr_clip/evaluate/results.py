@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.statistics import Estimate
 from cxr_clip.metrics import RocCurve
 
@@ -70,3 +71,4 @@ class BenchmarkResult:
     notes: tuple[str, ...] = ()
     findings: tuple[FindingDetails, ...] = ()
     gallery: tuple[GalleryEntry, ...] = field(default=(), repr=False)
+    scores: tuple[FindingScores, ...] = field(default=(), repr=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.directions import Direction, pair_scores
 from cxr_clip.evaluate.results import FindingDetails
+from cxr_clip.evaluate.scores import FindingScores, finding_scores
 from cxr_clip.evaluate.statistics import Estimate, estimate, left_out, macro_estimate
 from cxr_clip.metrics import (
     auroc,
@@ -29,6 +30,7 @@ class FindingFigures:
     """The figures of one finding, and their values over the resamples, for the macro average."""
 
     details: FindingDetails
+    scores: FindingScores
     auroc: Estimate
     average_precision: Estimate
     resampled_auroc: Floats
@@ -57,16 +59,23 @@ def measure_finding(
     images: Float[Tensor, "studies dim"],
     direction: Direction,
     weights: NDArray[np.uint16],
+    *,
+    benchmark: str,
 ) -> FindingFigures:
-    """Measure one finding on the studies where it is positive or negative; `weights` is (resamples, studies)."""
+    """Measure one finding on the studies where it is positive or negative; `weights` is (resamples, studies).
+
+    `benchmark` is the name that its scores are kept under.
+    """
     said = np.asarray([str(study.findings.get(details.finding)) for study in studies])
     counted = np.flatnonzero(np.isin(said, [Certainty.POSITIVE, Certainty.NEGATIVE]))
     positive = said[counted] == Certainty.POSITIVE
     scores = pair_scores(images[counted], direction)
+    measured_studies = [studies[int(index)] for index in counted]
     areas = weighted_auroc(scores, positive, weights[:, counted])
     precisions = weighted_average_precision(scores, positive, weights[:, counted])
     return FindingFigures(
         details=replace(details, curve=roc_curve(scores, positive)),
+        scores=finding_scores(benchmark, details.finding, measured_studies, positive, scores),
         auroc=estimate(auroc(scores, positive), areas, len(scores)),
         average_precision=estimate(average_precision(scores, positive), precisions, len(scores)),
         resampled_auroc=areas,

@@ -57,5 +57,9 @@ class EmbeddingInputError(CxrClipError):
     """What is to be embedded is no grey 8-bit picture or no list of texts; the message says what it is."""
 
 
+class EmbeddingsFileError(CxrClipError):
+    """A file of embeddings is absent, damaged, or of another model or manifest."""
+
+
 class HubError(CxrClipError):
     """A model on the hub cannot be found, fetched or written."""

@@ -61,11 +61,3 @@ class LossTerms:
     image_text: Float[Tensor, ""]
     image_image: Float[Tensor, ""] | None
     text_text: Float[Tensor, ""] | None
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Unit-length embeddings of many things, row i belonging to ids[i]."""
-
-    values: Float[Tensor, "count dim"]
-    ids: tuple[str, ...]

@@ -125,6 +125,16 @@ def test_labels_without_reports_and_reports_without_labels_measure_what_there_is
     assert "Edema (0 positive, 0 negative)" in zero_shot.notes[0]
 
 
+def test_a_finding_that_no_study_speaks_of_is_not_listed_unless_asked_for(world, embedder, prompts):
+    prompts["standard"]["Hernia"] = replace(prompts["standard"]["Edema"], finding="Hernia")
+    for asked, listed in ((None, set()), (("Edema", "Hernia"), {"Hernia"})):
+        options = replace(OPTIONS, findings=asked)
+        measured = evaluate_manifest(
+            embedder, world.studies, read_image=world.read, prompts={"standard": prompts["standard"]}, options=options
+        )[0]
+        assert {one.finding for one in measured.findings if not one.measured} == listed
+
+
 def test_protocol_says_the_choices_of_this_run(world, embedder, prompts):
     options = replace(OPTIONS, resamples=60, seed=7, min_positives=3)
     results = evaluate_manifest(embedder, world.studies, read_image=world.read, prompts=prompts, options=options)

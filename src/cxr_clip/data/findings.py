@@ -40,7 +40,7 @@ NO_FINDING = "No Finding"
 KNOWN_FINDINGS: tuple[str, ...] = tuple(finding.name for finding in TABLE)
 CHESTXRAY14: tuple[str, ...] = tuple(finding.name for finding in TABLE if "chestxray14" in finding.sets)
 VINDR_CXR: tuple[str, ...] = tuple(finding.name for finding in TABLE if "vindr_cxr" in finding.sets)
-# The findings of the label sets of the paper's pre-training, which the zero-shot prompts ask for.
+# The findings of the label sets of the paper's pre-training.
 FINDINGS: tuple[str, ...] = tuple(
     finding.name for finding in TABLE if {"chexpert", "chestxray14"}.intersection(finding.sets)
 )

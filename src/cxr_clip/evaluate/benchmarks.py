@@ -26,6 +26,7 @@ from cxr_clip.evaluate.study_images import (
 from cxr_clip.evaluate.zero_shot import (
     describe_finding,
     measure_finding,
+    spoken_of,
     zero_shot_metrics,
     zero_shot_notes,
 )
@@ -114,6 +115,8 @@ def _zero_shot(
     """Measure every finding that has enough studies with one style of prompts."""
     name = f"zero_shot/{style}"
     described = [describe_finding(one, embedded.studies, min_positives=options.min_positives) for one in prompts]
+    if options.findings is None:
+        described = spoken_of(described) or described
     figures = [
         measure_finding(
             details,

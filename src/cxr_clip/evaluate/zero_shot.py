@@ -53,6 +53,11 @@ def describe_finding(prompt: ZeroShotPrompt, studies: Sequence[Study], *, min_po
     )
 
 
+def spoken_of(findings: Sequence[FindingDetails]) -> list[FindingDetails]:
+    """Return the findings that some study says anything of."""
+    return [one for one in findings if one.positive or one.negative or one.uncertain]
+
+
 def measure_finding(
     details: FindingDetails,
     studies: Sequence[Study],

@@ -1,6 +1,6 @@
 """The records on disk: what a study is, whichever data set it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,6 +34,12 @@ class View(StrEnum):
     def is_frontal(self) -> bool:
         """Whether the beam ran front to back or back to front."""
         return self in (View.PA, View.AP, View.FRONTAL)
+
+
+def views_in_use(views: Sequence[View]) -> tuple[int, ...]:
+    """Which images of a study stand for it, by number: the frontal ones; else those of unknown view; else none."""
+    frontal = tuple(number for number, view in enumerate(views) if view.is_frontal)
+    return frontal or tuple(number for number, view in enumerate(views) if view is View.UNKNOWN)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,13 @@ def decode_image(data: bytes, *, short_side: int | None = None, windowing: Windo
         return shrink(_grey(image, short_side), short_side)
 
 
+def grey(image: Image.Image) -> Picture:
+    """Decode an image that Pillow has opened or made to 8-bit grey, as `decode_image` does. Raises ImageError."""
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(f"the image has more than {MAX_PIXELS:,} pixels")
+    return _grey(image, None)
+
+
 def for_store(data: bytes, *, short_side: int, windowing: Windowing = Windowing.FILE) -> StoredPicture:
     """Decode a file once and give it the form that shards keep.
 
@@ -146,7 +153,7 @@ def _grey(image: Image.Image, short_side: int | None) -> Picture:
     except _DAMAGE as error:
         raise ImageError(f"the {kind} data are truncated or damaged") from error
     if upright.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
-        return _eight_bits(np.asarray(upright))
+        return eight_bits(np.asarray(upright))
     if upright.mode == "F":
         raise ImageError("the pixels are fractions; their black and white are unknown")
     if upright.mode in ("P", "PA"):
@@ -159,8 +166,8 @@ def _least_size(image: Image.Image, short_side: int) -> tuple[int, int]:
     return max(short_side, round(image.width * scale)), max(short_side, round(image.height * scale))
 
 
-def _eight_bits(deep: NDArray[np.generic]) -> Picture:
-    """Scale unsigned integers of more than 8 bits by the depth that they use."""
+def eight_bits(deep: NDArray[np.generic]) -> Picture:
+    """Scale unsigned integers of more than 8 bits by the depth that they use. Raises ImageError beyond 16 bits."""
     values = deep.astype(np.int64)
     if values.size == 0 or values.min() < 0 or values.max() > 65535:
         raise ImageError("the pixels do not fit 16 bits")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxr_clip.study import ImageFile, Study, View
+from cxr_clip.study import ImageFile, Study, views_in_use
 
 Item = TypeVar("Item")
 ReadImage = Callable[[ImageFile], NDArray[np.uint8]]
@@ -42,8 +42,7 @@ class StudyImages:
 
 def images_in_use(study: Study) -> tuple[ImageFile, ...]:
     """Return the frontal images; else those of unknown view; a study with lateral images only has none."""
-    frontal = tuple(image for image in study.images if image.view.is_frontal)
-    return frontal or tuple(image for image in study.images if image.view is View.UNKNOWN)
+    return tuple(study.images[number] for number in views_in_use([image.view for image in study.images]))
 
 
 def embed_studies(

@@ -216,6 +216,7 @@ def test_exact_figures_are_shown_without_interval(capsys: pytest.CaptureFixture[
         ("prepare", "the same command continues where this one stopped"),
         ("merge", "the same command continues where this one stopped"),
         ("train", "the same command continues where this one stopped"),
+        ("embed", "the same command continues where this one stopped"),
         ("quickstart", "the same command continues where this one stopped"),
         ("synthesize", "the same command starts again"),
         ("evaluate", "the same command starts again"),
@@ -250,7 +251,18 @@ def test_help_lists_every_command_without_torch() -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    for name in ("prepare", "merge", "inspect", "synthesize", "train", "evaluate", "recipe", "quickstart", "push"):
+    for name in (
+        "prepare",
+        "merge",
+        "inspect",
+        "synthesize",
+        "train",
+        "evaluate",
+        "embed",
+        "recipe",
+        "quickstart",
+        "push",
+    ):
         assert name in ended.stdout
 
 

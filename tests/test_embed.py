@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 import cxr_clip
@@ -16,7 +17,9 @@ from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.embed import BATCH, Embedder, load
 from cxr_clip.errors import CheckpointError, EmbeddingInputError, RecipeError
 from cxr_clip.model.tokeniser import tokenise
+from cxr_clip.study import View
 from support_data import made_up_picture
+from support_dicom import RAMP, dicom
 from support_models import SENTENCES, tiny_recipe, tiny_run
 
 
@@ -96,17 +99,66 @@ def test_one_text_that_is_no_list_is_refused(embedder: Embedder) -> None:
         embedder.embed_texts(SENTENCES[0])
 
 
-@pytest.mark.parametrize(
-    ("image", "words"),
-    [
-        (np.zeros((40, 50, 3), dtype=np.uint8), r"picture 1 is an array of uint8 and shape \(40, 50, 3\)"),
-        (np.zeros((40, 50), dtype=np.float32), "picture 1 is an array of float32"),
-        (np.zeros((40, 50), dtype=np.uint16), "picture 1 is an array of uint16"),
-    ],
-)
-def test_what_is_no_grey_8_bit_picture_is_refused(embedder: Embedder, image: np.ndarray, words: str) -> None:
-    with pytest.raises(EmbeddingInputError, match=f"{words}.*: give a list of grey pictures as uint8 arrays"):
-        embedder.embed_images([made_up_picture(0), image])
+def test_the_image_that_cannot_be_read_is_named(embedder: Embedder, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    several = [*pictures(BATCH), tmp_path / "broken.png", np.zeros((40, 50), dtype=np.float32)]
+    with pytest.raises(
+        EmbeddingInputError, match=r"^picture 64 \(.*broken.png\): the file is in no known image format"
+    ):
+        embedder.embed_images(several)
+    with pytest.raises(EmbeddingInputError, match="takes a list of images, not one"):
+        embedder.embed_images("chest.png")
+
+
+def test_files_and_arrays_have_the_same_embeddings(embedder: Embedder, tmp_path: Path) -> None:
+    several = pictures(5)
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for path, picture in zip(paths, several, strict=True):
+        Image.fromarray(picture).save(path)
+    found = embedder.embed_images([paths[0], paths[1].read_bytes(), Image.open(paths[2]), str(paths[3]), several[4]])
+    assert torch.equal(found, embedder.embed_images(several))
+
+
+def test_a_study_is_the_mean_of_its_frontal_images(embedder: Embedder) -> None:
+    several = pictures(3)
+    each = embedder.embed_images(several)
+    for views, used in (
+        (["pa", "lateral", View.AP], [0, 2]),
+        (["unknown", "lateral", "unknown"], [0, 2]),
+        (["unknown", "frontal", "unknown"], [1]),
+        (None, [0, 1, 2]),
+    ):
+        mean = torch.nn.functional.normalize(each[used].mean(dim=0), dim=0)
+        torch.testing.assert_close(embedder.embed_study(several, views), mean)
+
+
+def test_the_view_of_a_dicom_file_is_read_from_its_header(embedder: Embedder, tmp_path: Path) -> None:
+    views = {"a.dcm": "LL", "b.dcm": "PA"}
+    for name, view in views.items():
+        (tmp_path / name).write_bytes(dicom(RAMP if view == "PA" else RAMP[::-1].copy(), ViewPosition=view))
+    paths = [tmp_path / name for name in views]
+    torch.testing.assert_close(embedder.embed_study(paths), embedder.embed_images(paths[1:])[0])
+    with pytest.raises(EmbeddingInputError, match="none of 1 images of the study is frontal"):
+        embedder.embed_study(paths[:1])
+
+
+def test_views_that_do_not_fit_are_told(embedder: Embedder) -> None:
+    with pytest.raises(EmbeddingInputError, match="2 images have 1 views: give one view for each image"):
+        embedder.embed_study(pictures(2), ["pa"])
+    with pytest.raises(EmbeddingInputError, match="'side' is no view: use one of pa, ap, frontal, lateral, unknown"):
+        embedder.embed_study(pictures(1), ["side"])
+
+
+def test_the_fingerprint_is_that_of_the_model_and_not_of_its_folder(
+    run: Run, embedder: Embedder, tmp_path: Path
+) -> None:
+    embedder.embed_texts(SENTENCES)
+    embedder.save(tmp_path / "saved")
+    assert load(tmp_path / "saved", device="cpu").fingerprint == embedder.fingerprint
+    torch.manual_seed(5)
+    assert Embedder(tiny_run(run.recipe)).fingerprint != embedder.fingerprint
+    larger = run.recipe.model_copy(update={"data": run.recipe.data.model_copy(update={"image_size": 48})})
+    assert Embedder(Run(model=run.model, tokeniser=run.tokeniser, recipe=larger)).fingerprint != embedder.fingerprint
 
 
 def test_what_is_no_run_folder_is_told(tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ studies.sha256         a fingerprint of the studies that it learns from
 metrics.jsonl          the log
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -34,6 +37,8 @@ WEIGHTS = "weights.safetensors"
 RESUME = "resume.safetensors"
 STUDIES = "studies.sha256"
 METRICS = "metrics.jsonl"
+# A text that shows how a tokeniser treats case, accents, numbers and punctuation.
+_ANY_TEXT = "Small LEFT pleural effusion; naïve 3.5 cm, no pneumothorax."
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,24 @@ def load_run(folder: Path) -> Run:
     run.model.load_state_dict(weights, strict=True)
     run.model.eval()
     return run
+
+
+def fingerprint(run: Run) -> str:
+    """The SHA-256 of all that decides an embedding, as hexadecimal digits.
+
+    That is: weights, input statistics, pooling, vocabulary, how texts are cut, and the sizes of images and texts. The
+    same model has the same number wherever it lies and whatever its folder and its recipe are called.
+    """
+    model, data, asked = run.model, run.recipe.data, run.recipe.model
+    vocabulary = run.tokeniser.get_vocab()
+    tokens = run.tokeniser(_ANY_TEXT)["input_ids"]
+    sizes = [data.image_size, data.max_tokens, asked.image.pooling, asked.text.pooling]
+    digest = hashlib.sha256(json.dumps([sizes, sorted(vocabulary.items()), tokens]).encode())
+    weights = model.state_dict() | {"image.mean": model.image.mean, "image.std": model.image.std}
+    for name, weight in sorted(weights.items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _refuse_misfits(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:

@@ -9,6 +9,7 @@ from cxr_clip.commands.model import evaluate, quickstart, recipe, train
 from cxr_clip.commands.prepare import merge, prepare_app
 from cxr_clip.commands.share import import_weights, push
 from cxr_clip.commands.synthesize import synthesize_app
+from cxr_clip.commands.use import embed
 from cxr_clip.errors import AnotherWorkerFailedError, CxrClipError
 from cxr_clip.terminal import say_on_stderr
 
@@ -18,11 +19,11 @@ app = typer.Typer(
     help="Contrastive language-image pre-training for chest X-rays: from raw downloads to a measured model.",
 )
 INTERRUPTED = 130
-CONTINUING = ("prepare", "merge", "train", "quickstart")
+CONTINUING = ("prepare", "merge", "train", "embed", "quickstart")
 
 app.add_typer(prepare_app, name="prepare")
 app.add_typer(synthesize_app, name="synthesize")
-for _command in (merge, inspect, train, evaluate, recipe, quickstart, import_weights, push):
+for _command in (merge, inspect, train, evaluate, embed, recipe, quickstart, import_weights, push):
     app.command()(_command)
 
 

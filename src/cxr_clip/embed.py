@@ -1,35 +1,42 @@
 """Images and texts to embeddings with a trained model: what `cxr_clip.load` returns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
+from cxr_clip import checkpoint
 from cxr_clip.assemble import choose_device
 from cxr_clip.checkpoint import Run, load_run
+from cxr_clip.data.pictures import SHORT_SIDE, ImageInput, as_picture, name_of
 from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.errors import EmbeddingInputError
 from cxr_clip.model.tokeniser import tokenise
+from cxr_clip.read_ahead import read_ahead
 from cxr_clip.sharing.facts import gather
 from cxr_clip.sharing.folder import write_model
 from cxr_clip.sharing.hub import HubApi, find_model, push_model
+from cxr_clip.study import View
+from cxr_clip.study_views import study_images
 
 if TYPE_CHECKING:
     from cxr_clip.model.dual_encoder import DualEncoder
 
 BATCH = 64
-T = TypeVar("T")
 
 
 class Embedder:
     """A model ready to use: unit-length embeddings of chest X-rays and texts in one space.
 
-    Images are 8-bit grey arrays of any size; they are resized and cropped as the model's recipe says.
+    Images are paths or bytes of PNG, JPEG, DICOM and other files, open binary files, Pillow images, or grey arrays
+    (data/pictures.py); they are resized and cropped as the model's recipe says.
     """
 
     def __init__(self, run: Run, *, device: str = "cpu", folder: Path | None = None) -> None:
@@ -52,14 +59,32 @@ class Embedder:
         """1/temperature: what a cosine is multiplied with before a softmax."""
         return float(self._model.scale.detach())
 
-    def embed_images(self, images: Sequence[NDArray[Any]]) -> Float[Tensor, "count dim"]:
-        """The embeddings of grey 8-bit pictures (uint8, height x width), on the CPU.
+    @cached_property
+    def fingerprint(self) -> str:
+        """A number of everything that decides an embedding: models with the same one have the same embeddings."""
+        return checkpoint.fingerprint(self._run)
 
-        Raises EmbeddingInputError for pictures in colour or of other numbers.
+    def embed_images(self, images: Sequence[ImageInput]) -> Float[Tensor, "count dim"]:
+        """The embeddings of images, on the CPU, in their order.
+
+        Raises EmbeddingInputError that names the image which cannot be read, or for one image that is not in a list.
         """
-        for number, image in enumerate(images):
-            _refuse_no_picture(image, number)
-        return self._in_batches(images, self._embed_pictures)
+        if isinstance(images, str | Path | bytes | bytearray | memoryview):
+            raise EmbeddingInputError("embed_images takes a list of images, not one: give [image]")
+        numbered = list(enumerate(images))
+        return self._joined(self.embed_squares(squares) for squares in read_ahead(self._square, numbered, batch=BATCH))
+
+    def embed_study(
+        self, images: Sequence[ImageInput], views: Sequence[View | str] | None = None
+    ) -> Float[Tensor, "dim"]:
+        """The embedding of a study: the mean of those of its frontal images, brought back to unit length.
+
+        `views` are the views of the images ("pa", "ap", "frontal", "lateral", "unknown"). Without them that of a DICOM
+        file is read from its header, and others are unknown. Where no image is frontal, those of unknown view count.
+        Raises EmbeddingInputError where neither are there.
+        """
+        chosen = study_images(images, views)
+        return functional.normalize(self.embed_images(chosen).sum(dim=0), dim=0)
 
     def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "count dim"]:
         """The embeddings of texts (reports, sentences or prompts), on the CPU.
@@ -68,7 +93,18 @@ class Embedder:
         """
         if isinstance(texts, str):
             raise EmbeddingInputError(f"embed_texts takes a list of texts, not one text: give [{texts[:40]!r}]")
-        return self._in_batches(texts, self._embed_sentences)
+        parts = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
+        return self._joined(self._embed_sentences(part) for part in parts)
+
+    def square(self, picture: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "size size"]:
+        """A grey picture as the model sees it: resized and cropped."""
+        return self._transform(picture)
+
+    @torch.inference_mode()
+    def embed_squares(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count dim"]:
+        """The embeddings of pictures that `square` made, in one batch, on the CPU."""
+        pictures = torch.from_numpy(np.stack(squares))[:, None]
+        return self._model.embed_images(pictures.to(self.device)).float().cpu()
 
     def save(self, folder: str | Path, *, licence: str = "other") -> None:
         """Write the model into a new folder that `cxr_clip.load` takes, with a model card and without paths of here.
@@ -86,32 +122,18 @@ class Embedder:
         facts = gather(self.recipe, self._folder)
         return push_model(repo_id, self._run, facts, private=private, licence=licence, api=api)
 
-    def _embed_pictures(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        pictures = np.stack([self._transform(image) for image in images])
-        return self._model.embed_images(torch.from_numpy(pictures)[:, None].to(self.device))
-
-    def _embed_sentences(self, texts: Sequence[str]) -> Tensor:
-        tokens = tokenise(self._tokeniser, list(texts), max_length=self.recipe.data.max_tokens)
-        return self._model.embed_texts(tokens.to(self.device))
+    def _square(self, numbered: tuple[int, ImageInput]) -> NDArray[np.uint8]:
+        number, image = numbered
+        short_side = max(SHORT_SIDE, self.recipe.data.image_size)
+        return self.square(as_picture(image, name=name_of(image, number), short_side=short_side))
 
     @torch.inference_mode()
-    def _in_batches(self, things: Sequence[T], embed: Callable[[Sequence[T]], Tensor]) -> Float[Tensor, "count dim"]:
-        parts = [embed(things[start : start + BATCH]).float().cpu() for start in range(0, len(things), BATCH)]
+    def _embed_sentences(self, texts: Sequence[str]) -> Tensor:
+        tokens = tokenise(self._tokeniser, list(texts), max_length=self.recipe.data.max_tokens)
+        return self._model.embed_texts(tokens.to(self.device)).float().cpu()
+
+    def _joined(self, parts: Iterable[Tensor]) -> Float[Tensor, "count dim"]:
         return torch.cat([torch.empty(0, self.dim), *parts])
-
-
-def _refuse_no_picture(image: object, number: int) -> None:
-    if isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype == np.uint8:
-        return
-    found = (
-        f"an array of {image.dtype} and shape {image.shape}"
-        if isinstance(image, np.ndarray)
-        else f"of type {type(image).__name__}"
-    )
-    raise EmbeddingInputError(
-        f"picture {number} is {found}: give a list of grey pictures as uint8 arrays of height x width, such as "
-        "cxr_clip.data.images.decode_image makes of the bytes of a file"
-    )
 
 
 def load(name_or_folder: str | Path, *, device: str = "auto", revision: str | None = None) -> Embedder:

@@ -132,6 +132,12 @@ def read_embeddings(path: Path, *, kind: str | None = None, split: Split | None 
     )
 
 
+def read_about(path: Path) -> pa.Table:
+    """Read what the rows of a file are about, without the embeddings. Raises EmbeddingsFileError."""
+    read_origin(path)
+    return pq.read_table(path, columns=ABOUT.names)
+
+
 def read_origin(path: Path) -> EmbeddingOrigin:
     """Read what the embeddings of a file were made from, without them. Raises EmbeddingsFileError."""
     if not path.is_file():
@@ -163,6 +169,24 @@ def origin_of(text: str, *, where: Path) -> EmbeddingOrigin:
 def origin_as_text(origin: EmbeddingOrigin) -> str:
     """The origin as JSON."""
     return json.dumps(asdict(origin), indent=1)
+
+
+def refuse_other_origin(there: EmbeddingOrigin, asked: EmbeddingOrigin, *, where: Path) -> None:
+    """Raise EmbeddingsFileError where embeddings that are there already were not made from what is asked for."""
+    differ = [
+        f"{name} ({_shown(value)} there, {_shown(getattr(asked, name))} asked)"
+        for name, value in asdict(there).items()
+        if value != getattr(asked, name)
+    ]
+    if differ:
+        raise EmbeddingsFileError(
+            f"{where} has embeddings of another {', '.join(differ)}: give another name for the file, or delete that one"
+        )
+
+
+def _shown(value: object) -> str:
+    """A value as people can compare it: of a long number its start, and "all" for a split that is absent."""
+    return "all" if value is None else str(value)[:12]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import typer
 Processes = Annotated[int | None, typer.Option(help="Processes to use; default: one for each core.", min=1)]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings as section.key=value.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 ManifestFolder = Annotated[Path, typer.Argument(help="A manifest folder.")]
 
 

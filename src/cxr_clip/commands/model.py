@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import ManifestFolder, Overrides, Quiet, processes_or_cores
+from cxr_clip.commands.arguments import Device, ManifestFolder, Overrides, Quiet, processes_or_cores
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, console, say, show_evaluation
 
@@ -58,7 +58,7 @@ def evaluate(
     finding: Findings = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.", min=100)] = 1000,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; default: the run folder.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Measure zero-shot classification and retrieval; writes report.json and report.html."""

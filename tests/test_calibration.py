@@ -19,6 +19,7 @@ from cxr_clip.calibration import (
 )
 from cxr_clip.checkpoint import WEIGHTS
 from cxr_clip.errors import CheckpointError
+from cxr_clip.study import Split
 
 EDEMA = FindingCalibration(
     finding="Edema",
@@ -45,7 +46,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def calibration(folder):
-    return Calibration(weights=hash_weights(folder), data="200 studies", findings={"Edema": EDEMA})
+    return Calibration(weights=hash_weights(folder), manifest="openi", split=Split.VALIDATE, findings={"Edema": EDEMA})
 
 
 def test_a_calibration_comes_back_as_it_was_written(folder, calibration):

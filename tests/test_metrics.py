@@ -76,3 +76,11 @@ def test_blocks_change_nothing(monkeypatch):
     monkeypatch.setattr(metrics, "BLOCK_WEIGHTS", 100)
     assert (weighted_auroc(scores, labels, weights) == whole[0]).all()
     assert (weighted_average_precision(scores, labels, weights) == whole[1]).all()
+
+
+def test_sums_of_weights_beyond_sixteen_bits_change_nothing():
+    rng = np.random.default_rng(0)
+    scores, labels, weights = rng.integers(0, 9, 30), rng.random(30) < 0.4, rng.integers(0, 3, (20, 30))
+    for statistic in (weighted_auroc, weighted_average_precision):
+        few, many = statistic(scores, labels, weights.astype(np.uint16)), statistic(scores, labels, 60_000 * weights)
+        assert many == pytest.approx(few, abs=1e-12)

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cxr_clip.checkpoint import WEIGHTS
 from cxr_clip.errors import CheckpointError
+from cxr_clip.study import Split
 
 CALIBRATION = "calibration.json"
 NORMAL_95 = 1.959963984540054
@@ -106,11 +107,12 @@ class FindingCalibration:
 class Calibration:
     """The calibrated findings of a run, by name; `weights` is the SHA-256 of the weights file they belong to.
 
-    `data` says in words which studies it was fitted on.
+    It was fitted on the studies of `split` in a manifest folder of the name `manifest`.
     """
 
     weights: str
-    data: str
+    manifest: str
+    split: Split
     findings: Mapping[str, FindingCalibration]
 
     def probability(self, finding: str, score: float) -> Probability:

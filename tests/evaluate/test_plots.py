@@ -49,7 +49,7 @@ def test_colours_are_variables_of_the_page():
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends():
-    svg = roc_panel({"standard": RocCurve(np.linspace(0, 1, 20_000), np.linspace(0, 1, 20_000))}, name="Edema")
+    svg = roc_panel({"standard": RocCurve(*[np.linspace(0, 1, 20_000)] * 3)}, name="Edema")
     assert len(svg) < 20_000
 
 

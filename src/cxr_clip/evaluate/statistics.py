@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cxr_clip.errors import EvaluationError
 
 LEVEL = 0.95
+NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)

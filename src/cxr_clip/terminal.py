@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from cxr_clip.calibration import Calibration
     from cxr_clip.evaluate.evaluate_run import Evaluation
     from cxr_clip.inspection.inspect_manifest import Inspection
     from cxr_clip.prepare.records import PrepareSummary
@@ -106,3 +107,17 @@ def show_evaluation(evaluation: "Evaluation") -> None:
         for note in result.notes:
             say(f"note: {note}")
     say(f"report: {evaluation.page}")
+
+
+def show_calibration(calibration: "Calibration") -> None:
+    """Show what each finding was fitted on, and Youden's threshold where it was chosen."""
+    from rich.table import Table
+
+    title = f"fitted on the split {calibration.split.value} of {calibration.manifest}"
+    table = Table("finding", "positive of n", "slope", "intercept", "threshold", "sensitivity", "specificity")
+    table.title, table.title_justify = title, "left"
+    for name, one in calibration.findings.items():
+        chosen = one.thresholds["youden"]
+        numbers = (f"{value:.3f}" for value in (one.slope, one.intercept, *vars(chosen).values()))
+        table.add_row(name, f"{one.positives:,} of {one.n:,}", *numbers)
+    console.print(table)

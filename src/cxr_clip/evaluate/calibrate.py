@@ -1,0 +1,102 @@
+"""Everything that is fitted on validation scores, for each finding: probabilities, thresholds, prediction sets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxr_clip.calibration import Calibration, FindingCalibration, hash_weights, write_calibration
+from cxr_clip.data.manifest import read_manifest
+from cxr_clip.data.prompts import ZeroShotPrompt, load_zero_shot_prompts
+from cxr_clip.data.store import ImageStore
+from cxr_clip.embed import load
+from cxr_clip.errors import EvaluationError
+from cxr_clip.evaluate.conformal import prediction_bounds
+from cxr_clip.evaluate.operating_points import choose_thresholds
+from cxr_clip.evaluate.platt import fit_platt, fit_temperature
+from cxr_clip.evaluate.score_findings import score_studies
+from cxr_clip.evaluate.scores import FindingScores
+from cxr_clip.evaluate.study_images import Advance
+from cxr_clip.study import Split
+
+MIN_POSITIVES = 10
+
+
+@dataclass(frozen=True)
+class CalibrationRequest:
+    """What to calibrate on: a split of a manifest, with one style of prompts, of ours or of the file `prompts`.
+
+    A finding with fewer than `min_positives` positive or negative studies is left out. The test split is refused:
+    figures on it would look better than they are.
+    """
+
+    manifest: Path
+    split: Split = Split.VALIDATE
+    style: str = "standard"
+    prompts: Path | None = None
+    min_positives: int = MIN_POSITIVES
+
+
+def calibrate_run(
+    run: Path, request: CalibrationRequest, *, device: str = "auto", advance: Advance | None = None
+) -> Calibration:
+    """Fit the calibration of a run's best weights, write it into the run folder as calibration.json and return it.
+
+    Raises CheckpointError, ManifestError, PromptError or EvaluationError, each with its mend.
+    """
+    if request.split is Split.TEST:
+        raise EvaluationError(
+            "a calibration is not fitted on the test split, whose figures would then look better than they are: give "
+            "--split validate"
+        )
+    embedder, manifest = load(run, device=device), read_manifest(request.manifest)
+    studies = manifest.where(split=request.split)
+    if not len(studies):
+        raise EvaluationError(f"{request.manifest} has no study in the split {request.split.value!r}: choose another")
+    prompts = load_zero_shot_prompts(request.style, request.prompts)
+    scores = score_studies(
+        embedder,
+        studies,
+        prompts,
+        read_image=ImageStore(manifest.root).read,
+        benchmark=f"zero_shot/{request.style}",
+        advance=advance,
+    )
+    findings = calibrate_findings(scores, prompts, style=request.style, min_positives=request.min_positives)
+    if not findings:
+        raise EvaluationError(
+            f"no finding has {request.min_positives} positive and {request.min_positives} negative studies in the "
+            f"split {request.split.value!r} of {request.manifest}: take a larger one, or a smaller --min-positives"
+        )
+    name = request.manifest.resolve().name
+    calibration = Calibration(hash_weights(run), manifest=name, split=request.split, findings=findings)
+    write_calibration(run, calibration)
+    return calibration
+
+
+def calibrate_findings(
+    scores: Sequence[FindingScores], prompts: Mapping[str, ZeroShotPrompt], *, style: str, min_positives: int
+) -> Mapping[str, FindingCalibration]:
+    """Fit every finding with enough studies of both classes, by name."""
+    counts = {one.finding: int(one.labels.sum()) for one in scores}
+    enough = [one for one in scores if min(count := counts[one.finding], len(one.labels) - count) >= min_positives]
+    return {one.finding: _calibrate(one, prompts[one.finding], style) for one in enough}
+
+
+def _calibrate(scores: FindingScores, prompt: ZeroShotPrompt, style: str) -> FindingCalibration:
+    line = fit_platt(scores.scores, scores.labels, scores.patients)
+    (slopes, both), (_, intercepts) = line.covariance.tolist()
+    return FindingCalibration(
+        finding=scores.finding,
+        style=style,
+        positive_prompts=tuple(prompt.positive),
+        negative_prompts=tuple(prompt.negative),
+        slope=line.slope,
+        intercept=line.intercept,
+        covariance=((slopes, both), (both, intercepts)),
+        temperature=fit_temperature(scores.scores, scores.labels),
+        n=len(scores.labels),
+        positives=int(scores.labels.sum()),
+        patients=len(set(scores.patients)),
+        thresholds=choose_thresholds(scores.scores, scores.labels),
+        prediction=prediction_bounds(scores.scores, scores.labels),
+    )

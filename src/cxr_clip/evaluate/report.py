@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 
 from cxr_clip.evaluate import page
@@ -28,8 +27,8 @@ def write_report(
     """
     facts = dict(details or {})
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "report.json", report_json(results, run_title=run_title, details=facts))
-    return _write(folder / "report.html", report_html(results, run_title=run_title, details=facts, curves=curves))
+    write_whole(folder / "report.json", report_json(results, run_title=run_title, details=facts))
+    return write_whole(folder / "report.html", report_html(results, run_title=run_title, details=facts, curves=curves))
 
 
 def report_json(results: Sequence[BenchmarkResult], *, run_title: str, details: Mapping[str, str]) -> str:
@@ -66,12 +65,9 @@ def report_html(
     results: Sequence[BenchmarkResult], *, run_title: str, details: Mapping[str, str], curves: TrainingCurves
 ) -> str:
     """Return the page: one file without scripts, styles, fonts or pictures from elsewhere."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(resources.files("cxr_clip").joinpath("resources", TEMPLATE).read_text("utf-8"))
     forest = page.forest(results)
-    return template.render(
+    return render_page(
+        TEMPLATE,
         run_title=run_title,
         details=details,
         results=results,
@@ -87,7 +83,21 @@ def report_html(
     )
 
 
-def _write(path: Path, text: str) -> Path:
+def render_page(template: str, **values: object) -> str:
+    """Fill one of the package's pages; everything is escaped but what the template calls safe."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cxr_clip", "resources"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def write_whole(path: Path, text: str) -> Path:
     """Write a file in one step."""
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text, encoding="utf-8")

@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForPreTraining
 
 from cxr_clip.errors import CheckpointError, RecipeError
+from cxr_clip.model.packing import ATTENTION
 from cxr_clip.model.text_encoder import (
     TextEncoder,
     length_groups,
@@ -118,7 +119,9 @@ def test_an_image_backbone_is_no_text_encoder(architectures) -> None:
 
 
 def test_attention_is_the_fused_one(encoder) -> None:
-    assert encoder.backbone.config._attn_implementation == "sdpa"
+    assert encoder.backbone.config._attn_implementation == ATTENTION
+    other = text_encoder_from_architecture(MODERN_BERT, pooling="mean")
+    assert other.backbone.config._attn_implementation == "sdpa"
 
 
 def test_one_text_of_one_token_is_enough(encoder) -> None:

@@ -14,8 +14,8 @@ from cxr_clip.tensors import Batch, EmbeddedViews, Tokens, joined
 class DualEncoder(nn.Module):
     """An image encoder and a text encoder, a linear projection of each, and the learnable scale of the loss.
 
-    `log_scale` has shape [1], as sharding over devices refuses parameters without a dimension. Texts are encoded in
-    up to `buckets` groups of like length, which changes the time and not the result.
+    `log_scale` has shape [1], as sharding over devices refuses parameters without a dimension. `buckets` is
+    what the text encoder takes: it changes the time and not the result.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class DualEncoder(nn.Module):
         dim: int = 512,
         temperature: float = 0.07,
         max_scale: float = 100.0,
-        buckets: int = 1,
+        buckets: int | None = None,
     ) -> None:
         super().__init__()
         self.image = image

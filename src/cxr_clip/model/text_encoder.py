@@ -17,12 +17,17 @@ from cxr_clip.model.backbones import (
     read_architecture,
     stop_unreached,
 )
+from cxr_clip.model.linear import use_onednn
+from cxr_clip.model.packing import allow_packing, can_pack, encode_packed, first_position, pack
 from cxr_clip.tensors import Tokens
 
 TextPooling = Literal["eos", "cls", "mean"]
 
 # Where the pretrained weights behind a short name lie on the hub.
 PRETRAINED_TEXT_ENCODERS: Mapping[str, str] = MappingProxyType({"bio-clinical-bert": "emilyalsentzer/Bio_ClinicalBERT"})
+
+# Groups of like length where texts cannot be packed and nobody says how many.
+BUCKETS = 4
 
 
 class TextEncoder(nn.Module):
@@ -45,10 +50,7 @@ class TextEncoder(nn.Module):
         positions = getattr(backbone.config, "max_position_embeddings", None)
         if positions is None or positions < 1:
             return None
-        # RoBERTa and its kin give the first token the position after that of the padding.
-        table = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
-        padding = getattr(table, "padding_idx", None)
-        return int(positions) if padding is None else int(positions) - padding - 1
+        return int(positions) - first_position(backbone)
 
     @property
     def vocabulary_size(self) -> int:
@@ -56,19 +58,36 @@ class TextEncoder(nn.Module):
         backbone: Any = self.backbone
         return int(backbone.get_input_embeddings().num_embeddings)
 
-    def forward(self, tokens: Tokens, *, buckets: int = 1) -> Float[Tensor, "batch features"]:
+    def forward(self, tokens: Tokens, *, buckets: int | None = None) -> Float[Tensor, "batch features"]:
         """Return the feature of each text, in the order given.
 
-        With `buckets` > 1 texts of like length are encoded together, in at most that many calls, where this saves
-        padding; the features are the same.
+        Without `buckets` texts are encoded end to end, without padding, where the backbone can (`packing`). Else those
+        of like length are encoded together, padded, in at most `buckets` calls, where this saves padding. The features
+        are the same. A text that comes several times is encoded once, unless dropout is drawn for each.
         """
-        groups = length_groups(tokens.mask.sum(dim=1), buckets)
+        if _draws(self.backbone):
+            return self._encode(tokens, buckets)
+        distinct, places = _distinct(tokens)
+        features = self._encode(distinct, buckets)
+        # The gradient of an index is summed in no certain order on several threads, that of `index_select` in order.
+        return features if distinct is tokens else features.index_select(0, places)
+
+    def _encode(self, tokens: Tokens, buckets: int | None) -> Float[Tensor, "batch features"]:
+        if buckets is None and can_pack(self.backbone, tokens):
+            return self._encode_packed(tokens)
+        groups = length_groups(tokens.mask.sum(dim=1), buckets or BUCKETS)
         if len(groups) == 1:
-            return self._encode(tokens)
-        features = torch.cat([self._encode(trimmed(tokens, group)) for group in groups])
+            return self._encode_padded(tokens)
+        features = torch.cat([self._encode_padded(trimmed(tokens, group)) for group in groups])
         return features[torch.cat(groups).argsort()]
 
-    def _encode(self, tokens: Tokens) -> Float[Tensor, "batch features"]:
+    def _encode_packed(self, tokens: Tokens) -> Float[Tensor, "batch features"]:
+        hidden = encode_packed(self.backbone, pack(tokens))
+        if self.pooling == "cls":
+            return hidden.firsts
+        return hidden.lasts if self.pooling == "eos" else hidden.means
+
+    def _encode_padded(self, tokens: Tokens) -> Float[Tensor, "batch features"]:
         output = self.backbone(input_ids=tokens.ids, attention_mask=tokens.mask)
         hidden: Tensor = output.last_hidden_state
         if self.pooling == "cls":
@@ -96,6 +115,21 @@ def trimmed(tokens: Tokens, rows: Int[Tensor, " group"]) -> Tokens:
     mask = tokens.mask[rows]
     length = int(mask.sum(dim=1).max())
     return Tokens(ids=tokens.ids[rows, :length], mask=mask[:, :length])
+
+
+def _distinct(tokens: Tokens) -> tuple[Tokens, Int[Tensor, " batch"]]:
+    """Each text once, and where among them each text of the batch is; the batch itself where no text comes twice."""
+    rows, places = torch.unique(tokens.ids.where(tokens.mask.bool(), -1), dim=0, return_inverse=True)
+    if len(rows) == len(places):
+        return tokens, places
+    return Tokens(ids=rows.clamp(min=0), mask=(rows >= 0).to(tokens.mask.dtype)), places
+
+
+def _draws(backbone: nn.Module) -> bool:
+    """Whether two passes of the same text differ: some dropout has a rate and is in training mode."""
+    return any(
+        getattr(module, name) > 0 for module in backbone.modules() if module.training for name in _dropout_rates(module)
+    )
 
 
 def text_encoder_from_folder(name_or_folder: str, *, pooling: TextPooling) -> TextEncoder:
@@ -152,6 +186,8 @@ def write_text_config(encoder: TextEncoder, folder: Path) -> None:
 
 
 def _encoder(backbone: nn.Module, pooling: TextPooling) -> TextEncoder:
+    use_onednn(backbone)
+    allow_packing(backbone)
     encoder = TextEncoder(backbone, feature_size=0, pooling=pooling).eval()
     # Two tokens tell the feature's size and which weights take part.
     probe = torch.ones(1, 2, dtype=torch.int64)

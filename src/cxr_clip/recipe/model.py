@@ -73,17 +73,17 @@ class LoraSettings(Section):
 class TextEncoderSettings(Section):
     """The text tower; one of random weights needs a `tokeniser` to train, a pretrained one brings its own.
 
-    `buckets`: the texts of a batch are encoded in so many groups of similar length, which saves padding. `dropout`
-    null: the backbone's own rates. `train`: all of it, `locked` (nothing), or the number of its last layers that train.
-    `gradient_checkpointing`: activations are computed again in the backward pass and not kept. `lora`:
-    adapters train and the tower's own weights do not.
+    `buckets` null: texts are encoded without padding where the backbone can, else in four groups of similar length; a
+    number: in so many padded groups. `dropout` null: the backbone's own rates. `train`: all of it, `locked` (nothing),
+    or the number of its last layers that train. `gradient_checkpointing`: activations are computed again in the
+    backward pass and not kept. `lora`: adapters train and the tower's own weights do not.
     """
 
     pretrained: str | None = None
     architecture: dict[str, Any] | None = None
     tokeniser: TokeniserSettings | None = None
     pooling: Literal["eos", "cls", "mean"] = "eos"
-    buckets: Positive = 1
+    buckets: Positive | None = None
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
     train: Trained = "all"
     gradient_checkpointing: bool = False

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cxr_clip.data import store as store_module
 from cxr_clip.data.store import ImageStore, ShardWriter, member_name
 from cxr_clip.errors import ImageError
 from cxr_clip.study import ImageFile, Stored
@@ -119,6 +120,27 @@ def test_a_store_survives_a_fork(tmp_path: Path, stored: list[ImageFile]) -> Non
             os._exit(0 if same else 1)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+
+
+def test_few_shards_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MOST_OPEN", 3)
+    images = []
+    for number in range(8):
+        with ShardWriter(tmp_path, f"{number}.tar") as writer:
+            images.append(ImageFile("x", stored=writer.add("a", jpeg(picture(number))), height=96, width=128))
+    before, store = open_files(tmp_path), ImageStore(tmp_path)
+    alone = [ImageStore(tmp_path).read(image) for image in images]
+    for number in [*range(8), *reversed(range(8))]:
+        np.testing.assert_array_equal(store.read(images[number]), alone[number])
+        assert len(open_files(tmp_path)) <= 3
+    del store
+    assert open_files(tmp_path) == before == []
+
+
+def open_files(folder: Path) -> list[str]:
+    """The files of a folder that this process has open."""
+    links = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [str(link) for link in links if link.is_relative_to(folder)]
 
 
 def test_missing_bytes_are_named(tmp_path: Path, stored: list[ImageFile]) -> None:

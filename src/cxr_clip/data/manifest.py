@@ -114,6 +114,7 @@ class Manifest(Sequence[Study]):
     def __init__(self, root: Path, table: pa.Table) -> None:
         self.root = root
         self.table = table.combine_chunks()
+        self._columns = [(name, self.table.column(name)) for name in self.table.column_names]
 
     @property
     def provenance(self) -> Provenance:
@@ -133,7 +134,7 @@ class Manifest(Sequence[Study]):
         if isinstance(index, slice):
             return Manifest(self.root, self.table.take(list(range(*index.indices(len(self))))))
         position = range(len(self))[index]
-        return _to_study({name: self.table.column(name)[position].as_py() for name in self.table.column_names})
+        return _to_study({name: column[position].as_py() for name, column in self._columns})
 
     def __iter__(self) -> Iterator[Study]:
         for batch in self.table.to_batches(max_chunksize=256):

@@ -34,25 +34,27 @@ def adjust(image: Picture, *, brightness: float, contrast: float, contrast_first
     """Multiply the brightness and stretch values about their mean by `contrast`, each cut down to whole numbers.
 
     Pillow's rule: the mean is rounded, the results are clipped and cut, not rounded. `contrast_first` says which of
-    the two comes first; both together are one table.
+    the two comes first.
     """
-    counts = np.bincount(image.ravel(), minlength=256)
     if contrast_first:
-        stretched = _stretch(_LEVELS, contrast, counts)
-        table = _cut(np.float32(brightness) * stretched)
-    else:
-        table = _stretch(_cut(np.float32(brightness) * _LEVELS), contrast, counts)
-    return np.asarray(cv2.LUT(image, table.astype(np.uint8)), dtype=np.uint8)
+        return _looked_up(image, _cut(np.float32(brightness) * _stretched(contrast, image)))
+    brightened = _looked_up(image, _cut(np.float32(brightness) * _LEVELS))
+    return _looked_up(brightened, _stretched(contrast, brightened))
 
 
-def _stretch(levels: NDArray[np.float32], contrast: float, counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    mean = np.float32(int(float(counts @ levels.astype(np.int64)) / int(counts.sum()) + 0.5))
-    return _cut(mean + np.float32(contrast) * (levels - mean))
+def _stretched(contrast: float, image: Picture) -> NDArray[np.float32]:
+    """All levels, stretched about the mean of a picture."""
+    mean = np.float32(int(cv2.sumElems(image)[0] / image.size + 0.5))
+    return _cut(mean + np.float32(contrast) * (_LEVELS - mean))
 
 
 def _cut(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Whole numbers from 0 to 255, towards 0."""
-    return np.floor(np.clip(values, 0, 255))
+    return np.floor(np.minimum(np.maximum(values, 0), 255))
+
+
+def _looked_up(image: Picture, levels: NDArray[np.float32]) -> Picture:
+    return np.asarray(cv2.LUT(image, levels.astype(np.uint8)), dtype=np.uint8)
 
 
 @cache

@@ -40,3 +40,23 @@ def test_a_run_is_calibrated_but_not_on_its_test_split(
     assert json.loads((run / CALIBRATION).read_text())["findings"]["Fracture"]["n"] == 24
     assert command("calibrate", "run", manifest, "--split", "test") == 2
     assert "not fitted on the test split" in capsys.readouterr().err
+
+
+def test_two_runs_are_compared(
+    command: Command, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, name in enumerate(("a", "b [2]")):
+        write_tiny_run(tmp_path / name, manifest, seed)
+        assert (
+            command("evaluate", name, manifest, "--style", "standard", "--resamples", 100, "--split", "validate") == 0
+        )
+    capsys.readouterr()
+    assert command("compare", "a", "b [2]", "--resamples", 100, "--correction", "benjamini-hochberg") == 0
+    shown = capsys.readouterr().out
+    assert "second: b [2]" in shown
+    assert "corrected for the number of findings (benjamini-hochberg)" in shown
+    assert "comparison: b [2]/compare.html" in shown
+    figures = [one["figure"] for one in json.loads((tmp_path / "b [2]" / "compare.json").read_text())["differences"]]
+    assert "auroc/Fracture" in figures
+    assert command("compare", "a", tmp_path) == 2
+    assert "no scores at" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import evaluate, quickstart, recipe, train
 from cxr_clip.commands.prepare import merge, prepare_app
 from cxr_clip.commands.share import import_weights, push
-from cxr_clip.commands.statistics import calibrate
+from cxr_clip.commands.statistics import calibrate, compare
 from cxr_clip.commands.synthesize import synthesize_app
 from cxr_clip.commands.use import embed
 from cxr_clip.errors import AnotherWorkerFailedError, CxrClipError
@@ -24,7 +24,7 @@ CONTINUING = ("prepare", "merge", "train", "embed", "quickstart")
 
 app.add_typer(prepare_app, name="prepare")
 app.add_typer(synthesize_app, name="synthesize")
-for _command in (merge, inspect, train, evaluate, calibrate, embed, recipe, quickstart, import_weights, push):
+for _command in (merge, inspect, train, evaluate, compare, calibrate, embed, recipe, quickstart, import_weights, push):
     app.command()(_command)
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from cxr_clip.calibration import Calibration
+    from cxr_clip.evaluate.compare import Comparison
     from cxr_clip.evaluate.evaluate_run import Evaluation
     from cxr_clip.inspection.inspect_manifest import Inspection
     from cxr_clip.prepare.records import PrepareSummary
@@ -121,3 +122,23 @@ def show_calibration(calibration: "Calibration") -> None:
         numbers = (f"{value:.3f}" for value in (one.slope, one.intercept, *vars(chosen).values()))
         table.add_row(name, f"{one.positives:,} of {one.n:,}", *numbers)
     console.print(table)
+
+
+def show_comparison(comparison: "Comparison", names: tuple[str, str]) -> None:
+    """Show both figures, their difference and its p values, a table for each benchmark."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    say(f"first: {names[0]}\nsecond: {names[1]}\n{comparison.studies:,} studies of {comparison.patients:,} patients")
+    say(f"the last column is p corrected for the number of findings ({comparison.options.correction})")
+    for benchmark in dict.fromkeys(one.benchmark for one in comparison.differences):
+        table = Table("figure", "first", "second", "difference", "95 % interval", "p", "corrected")
+        table.title, table.title_justify = escape(benchmark), "left"
+        for one in (each for each in comparison.differences if each.benchmark == benchmark):
+            change, adjusted = one.difference, "" if one.adjusted is None else f"{one.adjusted:.3f}"
+            interval = f"{change.low:+.3f} to {change.high:+.3f}"
+            values = (f"{one.first.value:.3f}", f"{one.second.value:.3f}", f"{change.value:+.3f}")
+            table.add_row(one.figure, *values, interval, f"{one.p:.3f}", adjusted)
+        console.print(table)
+    for note in comparison.notes:
+        say(f"note: {note}")

@@ -1,4 +1,4 @@
-"""The commands that say how far scores can be trusted: calibrate."""
+"""The commands that say how far scores can be trusted: calibrate, compare."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from cxr_clip.commands.arguments import Device, ManifestFolder, Quiet
 from cxr_clip.study import Split
-from cxr_clip.terminal import bar, say, show_calibration
+from cxr_clip.terminal import bar, say, show_calibration, show_comparison
 
 
 def calibrate(
@@ -32,3 +32,25 @@ def calibrate(
         calibration = calibrate_run(run, request, device=device, advance=advance)
     show_calibration(calibration)
     say(f"calibration: {run / CALIBRATION}")
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="A run or evaluation folder that holds scores.parquet.")],
+    second: Annotated[Path, typer.Argument(help="Another, evaluated on the same studies.")],
+    *,
+    correction: Annotated[
+        str, typer.Option(help="Of the p values of several findings: holm or benjamini-hochberg.")
+    ] = "holm",
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for intervals and p values.", min=100)] = 2000,
+    out: Annotated[Path | None, typer.Option(help="Where the page goes; default: SECOND.")] = None,
+) -> None:
+    """Tell whether the second of two evaluations is better than the first; writes compare.json and compare.html."""
+    from cxr_clip.evaluate.compare import ComparisonOptions, compare_scores
+    from cxr_clip.evaluate.compare_page import write_comparison
+    from cxr_clip.evaluate.scores import read_scores
+
+    options = ComparisonOptions(resamples=resamples, correction=correction)
+    comparison = compare_scores(read_scores(first), read_scores(second), options)
+    names = (str(first), str(second))
+    show_comparison(comparison, names)
+    say(f"comparison: {write_comparison(out or second, comparison, names)}")

@@ -1,0 +1,182 @@
+"""Two evaluations side by side: differences that the models do not share, and false alarms as often as they say."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from cxr_clip.errors import EvaluationError
+from cxr_clip.evaluate.compare import ComparisonOptions, compare_scores, two_sided_p
+from cxr_clip.evaluate.compare_page import tables, write_comparison
+from cxr_clip.evaluate.multiplicity import benjamini_hochberg, holm
+from cxr_clip.evaluate.scores import FindingScores
+from cxr_clip.evaluate.statistics import patient_bootstrap_weights
+from cxr_clip.metrics import weighted_auroc
+from cxr_clip.study import Split
+
+FINDINGS = ("Edema", "Fracture", "Nodule")
+OPTIONS = ComparisonOptions(resamples=400)
+
+
+def evaluation(rng, *, gain=1.0, count=300, labels=None):
+    """Scores of three findings whose classes are `gain` apart, two studies a patient."""
+    labels = np.random.default_rng(7).random((3, count)) < 0.4 if labels is None else labels
+    return tuple(
+        FindingScores(
+            benchmark="zero_shot/standard",
+            finding=finding,
+            studies=tuple(f"s{i}" for i in range(count)),
+            patients=tuple(f"p{i // 2}" for i in range(count)),
+            splits=(Split.TEST,) * count,
+            labels=of_one,
+            scores=rng.normal(size=count) + gain * of_one,
+        )
+        for finding, of_one in zip(FINDINGS, labels, strict=True)
+    )
+
+
+def noisier(scores, rng, noise):
+    return tuple(replace(one, scores=one.scores + noise * rng.normal(size=len(one.scores))) for one in scores)
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    good = evaluation(rng, gain=2.0)
+    return noisier(good, rng, 1.5), good
+
+
+def by_figure(comparison):
+    return {one.figure: one for one in comparison.differences}
+
+
+def test_every_figure_of_both_stands_beside_its_difference(pair):
+    comparison = compare_scores(*pair, OPTIONS)
+    found = by_figure(comparison)
+    assert list(found)[:4] == ["auroc/macro", *(f"auroc/{name}" for name in FINDINGS)]
+    assert len(found) == 8
+    for one, other in zip(*pair, strict=True):
+        here = found[f"auroc/{one.finding}"]
+        areas = [roc_auc_score(one.labels, scores) for scores in (one.scores, other.scores)]
+        assert [here.first.value, here.second.value] == pytest.approx(areas)
+        assert here.difference.value == pytest.approx(areas[1] - areas[0])
+        assert 0 < here.difference.low < here.difference.value < here.difference.high
+    assert (comparison.studies, comparison.patients) == (300, 150)
+
+
+def test_the_interval_of_the_difference_is_that_of_the_same_resamples(pair):
+    found = by_figure(compare_scores(*pair, OPTIONS))["auroc/Edema"]
+    first, second = pair[0][0], pair[1][0]
+    weights = patient_bootstrap_weights(first.patients, 400, np.random.default_rng(0))
+    resampled = weighted_auroc(second.scores, second.labels, weights) - weighted_auroc(
+        first.scores, first.labels, weights
+    )
+    interval = [found.difference.low, found.difference.high]
+    assert interval == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=1e-12)
+    apart = (found.first.high - found.first.low) + (found.second.high - found.second.low)
+    assert found.difference.high - found.difference.low < apart / 1.2
+
+
+def test_the_order_of_the_two_turns_the_sign_and_equal_ones_do_not_differ(pair):
+    there, back = (by_figure(compare_scores(*each, OPTIONS)) for each in (pair, pair[::-1]))
+    for figure, one in there.items():
+        assert back[figure].difference.value == -one.difference.value
+        assert back[figure].p == one.p
+    for one in compare_scores(pair[0], pair[0], OPTIONS).differences:
+        assert (one.difference.value, one.difference.low, one.difference.high, one.p) == (0, 0, 0, 1)
+
+
+def test_both_tests_call_equal_models_different_about_one_time_in_twenty():
+    rng, bootstrap, delong = np.random.default_rng(1), [], []
+    for _ in range(60):
+        shared = evaluation(rng, count=160)
+        comparison = compare_scores(noisier(shared, rng, 0.7), noisier(shared, rng, 0.7), ComparisonOptions(200))
+        found = [one for one in comparison.differences if one.delong is not None]
+        bootstrap += [one.p for one in found]
+        delong += [one.delong for one in found]
+    assert len(bootstrap) == 180
+    # Three binomial errors of 180 trials are 4.9 %.
+    assert np.mean(np.array(bootstrap) < 0.05) < 0.1
+    assert np.mean(np.array(delong) < 0.05) < 0.1
+    assert np.corrcoef(bootstrap, delong)[0, 1] > 0.95
+
+
+def test_p_is_the_level_at_which_the_interval_touches_nought():
+    resampled = np.append(np.linspace(-0.1, -0.01, 10), np.linspace(0.01, 1, 389))
+    assert two_sided_p(resampled) == pytest.approx(2 * 11 / 400)
+    assert two_sided_p(np.ones(399)) == pytest.approx(2 / 400)
+    assert two_sided_p(np.append(np.ones(399), np.nan)) == pytest.approx(2 / 400)
+
+
+def test_corrections_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert benjamini_hochberg([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.04, 0.04])
+
+
+def test_findings_are_corrected_together_and_the_macro_average_is_not(pair):
+    for correction, adjust in (("holm", holm), ("benjamini-hochberg", benjamini_hochberg)):
+        found = by_figure(compare_scores(*pair, replace(OPTIONS, correction=correction)))
+        members = [found[f"auroc/{name}"] for name in FINDINGS]
+        assert [one.adjusted for one in members] == pytest.approx(adjust([one.p for one in members]))
+        assert found["auroc/macro"].adjusted is None
+    with pytest.raises(EvaluationError, match="no correction 'bonferroni': there are holm, benjamini-hochberg"):
+        compare_scores(*pair, replace(OPTIONS, correction="bonferroni"))
+
+
+def test_studies_that_one_of_them_lacks_are_left_out_and_told(pair):
+    first, second = pair
+    few = tuple(
+        replace(
+            one,
+            studies=one.studies[:250][::-1],
+            patients=one.patients[:250][::-1],
+            splits=one.splits[:250],
+            labels=one.labels[:250][::-1],
+            scores=one.scores[:250][::-1],
+        )
+        for one in second[:2]
+    )
+    comparison = compare_scores(first, few, OPTIONS)
+    assert comparison.studies == 250
+    assert comparison.notes == (
+        "Studies that only one of the evaluations has, left out: Edema 50 (zero_shot/standard), Fracture 50 "
+        "(zero_shot/standard).",
+    )
+    whole = by_figure(compare_scores(first, few, OPTIONS))["auroc/Edema"]
+    assert whole.second.value == pytest.approx(roc_auc_score(second[0].labels[:250], second[0].scores[:250]))
+
+
+def test_evaluations_that_do_not_fit_are_refused(pair):
+    first, second = pair
+    with pytest.raises(EvaluationError, match=r"300 studies have another label of Edema.*such as s0"):
+        compare_scores(first, tuple(replace(one, labels=~one.labels) for one in second), OPTIONS)
+    with pytest.raises(EvaluationError, match="or another patient"):
+        compare_scores(first, tuple(replace(one, patients=one.studies) for one in second), OPTIONS)
+    with pytest.raises(EvaluationError, match=r"the first has zero_shot/standard, the second other\)"):
+        compare_scores(first, tuple(replace(one, benchmark="other") for one in second), OPTIONS)
+    with pytest.raises(EvaluationError, match="the second no scores"):
+        compare_scores(first, (), OPTIONS)
+
+
+def test_the_files_say_all_of_it(pair, tmp_path):
+    comparison = compare_scores(*pair, OPTIONS)
+    page = write_comparison(tmp_path / "out", comparison, ("runs/<a>", "runs/b")).read_text("utf-8")
+    content = json.loads((tmp_path / "out" / "compare.json").read_text("utf-8"))
+    assert [one["figure"] for one in content["differences"]] == [one.figure for one in comparison.differences]
+    assert content["differences"][1]["difference"]["low"] == comparison.differences[1].difference.low
+    assert "runs/&lt;a&gt;" in page
+    assert "<script" not in page
+    assert "the second is better in 3, the first in 0" in page
+    for sentence in content["protocol"]:
+        assert sentence in page
+    shown = tables(comparison)
+    assert [table.heading for table in shown] == [
+        "AUROC, zero_shot/standard",
+        "Average precision, zero_shot/standard",
+    ]
+    for row in (row for table in shown for row in table.rows):
+        assert 0 <= row.low <= row.point <= row.high <= 100
+        assert row.point > 50

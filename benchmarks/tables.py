@@ -222,6 +222,14 @@ def data(results: Results) -> str:
     )
 
 
+def startup(results: Results) -> str:
+    """How long commands take to answer: medians, on the clock and of the processor."""
+    lines = [row(["command", "seconds", "of the processor"]), row(["---"] * 3)]
+    for name, seconds in results["seconds"].items():
+        lines.append(row([f"`{name}`", f"{seconds['clock']:.2f}", f"{seconds['processor']:.2f}"]))
+    return "\n".join(lines) + "\n"
+
+
 DATA_FORMS = {
     "ours_512": "ours, store of 512",
     "ours_256": "ours, store of 256",
@@ -246,6 +254,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "loss": ("loss", loss),
     "kept": ("kept", kept),
     "data": ("data", data),
+    "startup": ("startup", startup),
 }
 
 

@@ -203,6 +203,17 @@ def test_the_benchmark_of_the_data_measures_every_form(tmp_path: Path) -> None:
     assert f"| ours, store of 256 | {rate:,.0f} | {ratio:.1f} |" in table
 
 
+def test_the_benchmark_of_the_start_runs_every_command(tmp_path: Path) -> None:
+    file = tmp_path / "startup.json"
+    command = [sys.executable, ROOT / "benchmarks/startup.py", "--tiny", "--results", file]
+    subprocess.run(command, check=True, capture_output=True)
+    seconds = json.loads(file.read_text())["seconds"]
+    assert all(spent["clock"] > 0 < spent["processor"] for spent in seconds.values())
+    assert seconds["python -c pass"]["processor"] < seconds["cxr-clip --help"]["processor"]
+    table = program("tables").with_tables("<!-- table: startup -->\n<!-- end of table -->\n", tmp_path)
+    assert f"| `cxr-clip --help` | {seconds['cxr-clip --help']['clock']:.2f} |" in table
+
+
 class Middle(np.random.Generator):
     """A generator without chance: the middle of every range, the first of every count, and `share` for a chance."""
 

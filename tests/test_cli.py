@@ -14,6 +14,7 @@ import yaml
 from rich.console import Console
 
 from cxr_clip import cli, terminal
+from cxr_clip.data.manifest import read_manifest
 from cxr_clip.evaluate.evaluate_run import Evaluation
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.statistics import Estimate, exact
@@ -44,8 +45,9 @@ def test_made_up_studies_are_prepared(
     assert "next: cxr-clip prepare" in capsys.readouterr().out
     assert command("prepare", world, "raw", "out", "--short-side", 64, "--processes", 1) == 0
     shown = capsys.readouterr().out
-    assert "studies" in shown
-    assert "train" in shown
+    counted = [line.strip("│ ").split()[0] for line in shown.splitlines() if "│" in line]
+    assert counted[:2] == ["studies", "train"]
+    assert counted.index("images") == 1 + len(read_manifest(tmp_path / "out").table["split"].unique())
     assert (tmp_path / "out" / "manifest.parquet").is_file()
     assert command("prepare", world, "raw", "out", "--short-side", 64, "--processes", 1, "--quiet") == 0
     assert "It was all there already: nothing to do." in capsys.readouterr().out
@@ -73,6 +75,8 @@ def test_shares_of_a_preparation_are_merged(
         assert command("prepare", "chestxray14", "raw", f"share-{number}", *arguments) == 0
     shown = capsys.readouterr().out
     assert "This is share 2/2. When all are made: cxr-clip merge MANIFEST_FOLDER SHARE_FOLDER..." in shown
+    assert command("inspect", "share-1") == 2
+    assert "is not whole yet" in capsys.readouterr().err
     assert command("merge", "out", "share-1") == 2
     assert "the share 2/2 is absent" in capsys.readouterr().err
     assert command("merge", "out", "share-1", "share-2") == 0

@@ -138,7 +138,7 @@ def test_reports_without_labels_are_labelled_on_request(
 ) -> None:
     assert command("synthesize", "chexpert_plus", "raw", "--studies", 8, "--image-size", 64, *SMALL) == 0
     assert command("prepare", "chexpert_plus", "raw", "plain", *SMALL) == 0
-    assert "No study has labels. --label-reports takes those" in capsys.readouterr().out
+    assert "No study has labels. --labels names a table of them, --label-reports takes those" in capsys.readouterr().out
     assert command("prepare", "chexpert_plus", "raw", "labelled", "--label-reports", "--processes", 2, "--quiet") == 0
     assert "No study has labels" not in capsys.readouterr().out
     told = [read_manifest(tmp_path / name).provenance.labelled_by_rule for name in ("plain", "labelled")]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from cxr_clip.study import Split
+
 if TYPE_CHECKING:
     from cxr_clip.calibration import Calibration
     from cxr_clip.evaluate.compare import Comparison
@@ -52,10 +54,13 @@ def show_prepared(summary: "PrepareSummary", out: Path) -> None:
 
     say(f"{summary.source} in {out}")
     table = Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
     table.add_row("studies", f"{summary.studies:,}")
+    for split in Split:
+        if split in summary.splits:
+            table.add_row(f"  {split}", f"{summary.splits[split]:,}")
     table.add_row("images", f"{summary.images:,}")
-    for split, count in summary.splits.items():
-        table.add_row(f"  {split}", f"{count:,}")
     if summary.absent_images:
         table.add_row("listed images that are absent (absent.txt)", f"{summary.absent_images:,}")
     for remark, count in summary.remarks.items():

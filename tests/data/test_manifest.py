@@ -314,8 +314,11 @@ def test_images_in_no_shard_are_named(tmp_path: Path) -> None:
 
 
 def test_no_manifest_no_parquet_and_other_columns_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match=r"no manifest at .*prepare SOURCE RAW"):
-        read_manifest(tmp_path)
+    for path in (tmp_path, tmp_path / "manifest.parquet"):
+        with pytest.raises(ManifestError, match=rf"prepare SOURCE RAW {tmp_path}`"):
+            read_manifest(path)
+    with pytest.raises(ManifestError, match=r"no manifest at .*nowhere: .*prepare SOURCE RAW .*nowhere`"):
+        read_manifest(tmp_path / "nowhere")
     (tmp_path / "manifest.parquet").write_text("id,split")
     with pytest.raises(ManifestError, match="no readable Parquet file"):
         read_manifest(tmp_path)

@@ -95,7 +95,7 @@ def test_a_scan_reads_every_image_whatever_the_number_of_threads(sound: Path) ->
     assert one.readable.all()
     assert steps == [(15, 15)]
     assert len(np.unique(one.digests)) == 15
-    for name in ("rows", "readable", "digests", "hashes"):
+    for name in ("rows", "present", "readable", "digests", "hashes"):
         assert np.array_equal(getattr(one, name), getattr(two, name))
 
 

@@ -57,6 +57,12 @@ def test_every_kind_of_fault_is_found_and_shown(changed, tmp_path: Path, change:
     assert "No faults." not in page
 
 
+@pytest.mark.parametrize("lost", [{"shard": "shards/lost.tar"}, {"shard": None}, {"offset": 10**6}])
+def test_an_image_that_is_missing_is_one_fault(changed, lost: dict) -> None:
+    inspection = inspect_manifest(changed(lambda rows: rows[3]["images"][1].update(lost)), InspectionRequest(samples=0))
+    assert [fault.rows for fault in inspection.faults] == [(3,)]
+
+
 def test_copies_within_a_split_are_shown_and_no_fault(changed, tmp_path: Path) -> None:
     inspection = inspect_manifest(changed(lambda rows: rows[1].update(images=rows[0]["images"])), InspectionRequest())
     assert inspection.faults == ()
@@ -182,6 +188,7 @@ def test_without_a_manifest_there_is_nothing_to_inspect(tmp_path: Path) -> None:
 def test_long_tables_are_cut() -> None:
     rows = bars(dict.fromkeys(range(20), 2), 40)
     assert [row.name for row in rows] == [*map(str, range(8)), "12 others"]
+    assert [row.name for row in bars(dict.fromkeys(range(9), 1), 9)] == [*map(str, range(9))]
     assert (rows[-1].count, rows[-1].share, rows[-1].width) == (24, 60, 100)
     assert bars({}, 0) == []
 

@@ -142,6 +142,17 @@ def test_an_unknown_class_is_named(raw: Path) -> None:
     assert reasons == ["the class 'Odd' is none of lung opacity, no lung opacity / not normal, normal"]
 
 
+def test_rows_that_contradict_each_other_are_named_with_what_they_say(raw: Path) -> None:
+    rows = ["a,8,16,4,8,1", "a,,,,,0", "b,,,,,0", "c,,,,,0"]
+    (raw / LABELS).write_text("\n".join([HEADER, *rows]))
+    (raw / CLASSES).write_text("patientId,class\na,Lung Opacity\nb,Normal\nc,Normal\nc,Lung Opacity\n")
+    reasons = [draft.reason for draft in read_rsna_pneumonia(raw).drafts if not isinstance(draft, Study)]
+    assert reasons == [
+        "its rows contradict each other in the target: 0, 1",
+        "its rows contradict each other in the class: Lung Opacity, Normal",
+    ]
+
+
 def test_a_folder_without_any_listed_image_is_refused(raw: Path) -> None:
     for path in (raw / "stage_2_train_images").iterdir():
         path.rename(path.with_name(f"other-{path.name}"))

@@ -90,20 +90,23 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
             summary = resolve_name(entry.prepare)(raw, out, options, **converted(entry.options, own), progress=advance)
         show_prepared(summary, out)
         if entry.reports and share is None and not label_reports:
-            _tell_of_labels(out)
+            _tell_of_labels(out, has_table=any(option.name == "labels" for option in entry.options))
         if share is not None:
             say(f"This is share {share}. When all are made: cxr-clip merge MANIFEST_FOLDER SHARE_FOLDER...")
 
     return with_signature(command, _parameters(entry), doc=f"Prepare {entry.help}")
 
 
-def _tell_of_labels(out: Path) -> None:
+def _tell_of_labels(out: Path, *, has_table: bool) -> None:
     """Say that labels can be had where there are none at all."""
     from cxr_clip.data.manifest import read_manifest
     from cxr_clip.inspection.columns import lengths
 
     if not lengths(read_manifest(out, check=False).table, "findings").any():
-        say("No study has labels. --label-reports takes those that reports state, by rule; training needs none.")
+        table = "--labels names a table of them, " if has_table else ""
+        say(
+            f"No study has labels. {table}--label-reports takes those that reports state, by rule; training needs none."
+        )
 
 
 def _parameters(entry: SourceEntry) -> Iterator[Parameter]:

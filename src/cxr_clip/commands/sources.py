@@ -23,10 +23,11 @@ class SourceOption:
 
 @dataclass(frozen=True)
 class SourceEntry:
-    """A data set: a line of help, and where its functions are ("module:function"; imported when they are used).
+    """A data set: what it is, and where its functions are ("module:function"; imported when they are used).
 
-    `options` are those of `prepare`; `dicom` tells that images may be DICOM files, `reports` that there may be reports.
-    `synthesize` writes a miniature, with the options `made_up`; None where there is no download to imitate.
+    `help` ends the sentences "Prepare ..." and "Make up ...". `options` are those of `prepare`; `dicom` tells that
+    images may be DICOM files, `reports` that there may be reports. `synthesize` writes a miniature, with the options
+    `made_up`; None where there is no download to imitate.
     """
 
     help: str
@@ -53,7 +54,7 @@ _VALIDATION = SourceOption(
 
 SOURCES: dict[str, SourceEntry] = {
     "openi": SourceEntry(
-        help="Open-I (Indiana University) collection: XML reports with frontal and lateral images.",
+        help="Open-I (Indiana University): XML reports with frontal and lateral images.",
         prepare="cxr_clip.prepare.openi:prepare_openi",
         synthesize="cxr_clip.synthetic:synthesize_openi",
         options=(
@@ -69,7 +70,8 @@ SOURCES: dict[str, SourceEntry] = {
             ),
             SourceOption(
                 "labels",
-                "CSV of uid and findings as 0/1; default: labels_nih14.csv in RAW if it is there, else the MeSH terms.",
+                "CSV of uid and findings as 1/0/-1/empty; default: labels_nih14.csv in RAW if it is there, else the "
+                "MeSH terms.",
             ),
         ),
         dicom=True,
@@ -77,7 +79,7 @@ SOURCES: dict[str, SourceEntry] = {
         made_up=(_FAULTS,),
     ),
     "chestxray14": SourceEntry(
-        help="NIH ChestX-ray14: images with 14 labels; a partial download is fine.",
+        help="NIH ChestX-ray14: images with 14 labels.",
         prepare="cxr_clip.prepare.chestxray14:prepare_chestxray14",
         synthesize="cxr_clip.synthetic:synthesize_chestxray14",
         made_up=(_FAULTS,),
@@ -119,7 +121,7 @@ SOURCES: dict[str, SourceEntry] = {
         made_up=(SourceOption("small", "The layout of CheXpert-v1.0-small.", bool, default=False), _FAULTS),
     ),
     "chexpert_5x200": SourceEntry(
-        help="CheXpert 5x200, a test set: from its CSV, or rebuilt from CheXpert Plus.",
+        help="CheXpert 5x200, a test set: images that show one of five findings, with impressions.",
         prepare="cxr_clip.prepare.chexpert_5x200:prepare_chexpert_5x200",
         synthesize="cxr_clip.synthetic:synthesize_chexpert_5x200",
         options=(
@@ -152,7 +154,7 @@ SOURCES: dict[str, SourceEntry] = {
         made_up=(_FAULTS,),
     ),
     "rsna_pneumonia": SourceEntry(
-        help="RSNA pneumonia challenge: DICOM images with labels and boxes.",
+        help="the RSNA pneumonia challenge: DICOM images with labels and boxes.",
         prepare="cxr_clip.prepare.rsna_pneumonia:prepare_rsna_pneumonia",
         synthesize="cxr_clip.synthetic:synthesize_rsna_pneumonia",
         options=(
@@ -169,10 +171,14 @@ SOURCES: dict[str, SourceEntry] = {
         ),
     ),
     "siim_pneumothorax": SourceEntry(
-        help="SIIM-ACR pneumothorax challenge: DICOM images with masks.",
+        help="the SIIM-ACR pneumothorax challenge: DICOM images with masks.",
         prepare="cxr_clip.prepare.siim_pneumothorax:prepare_siim_pneumothorax",
         synthesize="cxr_clip.synthetic:synthesize_siim_pneumothorax",
-        options=(SourceOption("labels", "The table of masks; default: stage_2_train.csv or train-rle.csv in RAW."),),
+        options=(
+            SourceOption(
+                "labels", "The table of masks; default: stage_2_train.csv, train-rle.csv or stage_1_train.csv in RAW."
+            ),
+        ),
         dicom=True,
         made_up=(_FAULTS,),
     ),

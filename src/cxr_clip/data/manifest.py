@@ -15,6 +15,8 @@ from cxr_clip.errors import ManifestError
 from cxr_clip.study import Box, Certainty, ImageFile, Mask, Split, Stored, Study, View
 
 FILE_NAME = "manifest.parquet"
+# The folder inside a prepared one that is there until the manifest is; it stays in a share of several machines.
+UNFINISHED = "unfinished"
 _ROWS_IN_GROUP = 2048
 
 _IMAGE = pa.struct(
@@ -155,7 +157,7 @@ def read_manifest(path: Path, *, check: bool = True) -> Manifest:
     """
     file = path / FILE_NAME if path.is_dir() else path
     if not file.is_file():
-        raise ManifestError(f"no manifest at {file}: make one with `cxr-clip prepare SOURCE RAW {file.parent}`")
+        raise ManifestError(_absent(path))
     try:
         table = pq.read_table(file)
     except (pa.ArrowInvalid, OSError) as error:
@@ -172,6 +174,17 @@ def read_manifest(path: Path, *, check: bool = True) -> Manifest:
     if faults:
         raise ManifestError(f"{file} has faults. " + " ".join(str(fault) for fault in faults))
     return manifest
+
+
+def _absent(path: Path) -> str:
+    """The words for a path that leads to no manifest."""
+    folder = path.parent if path.suffix == ".parquet" else path
+    if (folder / UNFINISHED).is_dir():
+        return (
+            f"the preparation in {folder} is not whole yet: start its `cxr-clip prepare` again, it continues; "
+            f"if it was made with --shard, bring all shares together with `cxr-clip merge FOLDER {folder} ...`"
+        )
+    return f"no manifest at {path}: make one with `cxr-clip prepare SOURCE RAW {folder}`"
 
 
 def find_faults(manifest: Manifest) -> list[Fault]:

@@ -99,8 +99,8 @@ def inspect_manifest(path: Path, request: InspectionRequest, *, advance: Advance
 
 
 def _unreadable(table: pa.Table, scan: Scan) -> tuple[Fault, ...]:
-    """The images whose bytes are there and do not decode."""
-    rows = sorted(set(scan.rows[~scan.readable].tolist()))
+    """The images whose bytes are there and do not decode; those that are missing are a fault of their own."""
+    rows = sorted(set(scan.rows[scan.present & ~scan.readable].tolist()))
     if not rows:
         return ()
     ids = tuple(table["id"].take(rows[:3]).to_pylist())

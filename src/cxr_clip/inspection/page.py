@@ -120,8 +120,8 @@ def _settings(inspection: Inspection) -> dict[str, Any]:
 
 
 def bars(counts: Mapping[Any, int], total: int) -> list[Bar]:
-    """The first rows of a table of counts, the rest in one row."""
-    shown = dict(list(counts.items())[:_ROWS_SHOWN])
+    """The first rows of a table of counts, the rest in one row where they are several."""
+    shown = counts if len(counts) == _ROWS_SHOWN + 1 else dict(list(counts.items())[:_ROWS_SHOWN])
     rest = sum(counts.values()) - sum(shown.values())
     named = {str(name): count for name, count in shown.items()}
     if rest:

@@ -24,9 +24,10 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Scan:
-    """Of each image in the order of the manifest: the row of its study, whether it decodes, digest and hash."""
+    """Of each image in the order of the manifest: its study's row, whether it is there and decodes, digest and hash."""
 
     rows: NDArray[np.int64]
+    present: NDArray[np.bool_]
     readable: NDArray[np.bool_]
     digests: NDArray[np.uint64]
     hashes: NDArray[np.uint8]
@@ -45,11 +46,13 @@ class _Stretch:
 def scan_images(table: pa.Table, root: Path, *, threads: int, advance: Advance | None = None) -> Scan:
     """Read all images of a manifest's table whose shards lie below `root`, a shard at a time and in its order.
 
-    `advance` hears how many of how many images are done. Images in no shard, or in an absent one, do not decode.
+    `advance` hears how many of how many images are done. Images in no shard, in an absent one, or beyond the end of
+    theirs are not present and do not decode.
     """
     rows, images = elements(table, "images")
     scan = Scan(
         rows=rows,
+        present=np.zeros(len(rows), dtype=np.bool_),
         readable=np.zeros(len(rows), dtype=np.bool_),
         digests=np.zeros(len(rows), dtype=np.uint64),
         hashes=np.zeros((len(rows), HASH_BYTES), dtype=np.uint8),
@@ -58,8 +61,10 @@ def scan_images(table: pa.Table, root: Path, *, threads: int, advance: Advance |
     # Threads suffice: decoding and digests leave the interpreter free.
     with ThreadPoolExecutor(threads) as pool:
         for stretch, found in pool.map(_read, _stretches(images, root)):
-            scan.readable[stretch.numbers], scan.digests[stretch.numbers], scan.hashes[stretch.numbers] = found
-            done += len(stretch.numbers)
+            numbers, (present, readable, digests, hashes) = stretch.numbers, found
+            scan.present[numbers], scan.readable[numbers] = present, readable
+            scan.digests[numbers], scan.hashes[numbers] = digests, hashes
+            done += len(numbers)
             if advance is not None:
                 advance(done, len(rows))
     return scan
@@ -78,22 +83,24 @@ def _stretches(images: pa.StructArray, root: Path) -> Iterator[_Stretch]:
             yield _Stretch(root / name, part, offsets[part], lengths[part])
 
 
-Found = tuple[NDArray[np.bool_], NDArray[np.uint64], NDArray[np.uint8]]
+Found = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.uint64], NDArray[np.uint8]]
 
 
 def _read(stretch: _Stretch) -> tuple[_Stretch, Found]:
     count = len(stretch.numbers)
-    readable, digests = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.uint64)
+    present, readable = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
+    digests = np.zeros(count, dtype=np.uint64)
     hashes = np.zeros((count, HASH_BYTES), dtype=np.uint8)
     if stretch.shard.is_file():
         with stretch.shard.open("rb") as file:
             for place, (offset, length) in enumerate(zip(stretch.offsets, stretch.lengths, strict=True)):
                 data = os.pread(file.fileno(), int(length), int(offset))
+                present[place] = bool(data) and len(data) == length
                 digests[place] = int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
                 picture = _small(data)
                 if picture is not None:
                     readable[place], hashes[place] = True, perceptual_hash(picture)
-    return stretch, (readable, digests, hashes)
+    return stretch, (present, readable, digests, hashes)
 
 
 def _small(data: bytes) -> NDArray[np.uint8] | None:

@@ -5,7 +5,6 @@ A study is one image (a patient's follow-up), its id the file's stem, "00000001_
 https://nihcc.app.box.com/v/ChestXray-NIHCC
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from cxr_clip.data.findings import CHESTXRAY14, NO_FINDING, canonical
 from cxr_clip.errors import PromptError, SourceError
 from cxr_clip.prepare.files import RawFiles, list_files, read_columns, read_csv, read_lines
+from cxr_clip.prepare.label_values import sex_of, years_of
 from cxr_clip.prepare.pipeline import run_pipeline
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
 from cxr_clip.prepare.splits import fraction
@@ -25,7 +25,7 @@ _TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 _COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
 # Boxes are in pixels of the images as distributed, which are all 1024 x 1024.
 _BOX_FRAME = 1024.0
-_OLDEST = 120.0
+_NAMES = (NO_FINDING, *CHESTXRAY14)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _source(files: RawFiles, entries: list[_Entry], tables: _Tables, *, doubles:
     if absent:
         reason = f"{len(absent):,} of {len(entries):,} listed images are not in the raw folder; absent.txt names them"
         drafts.insert(0, Rejection("image", "absent.txt", None, reason))
-    odd_ages = sum(_years(entry.age) is None for entry in present)
+    odd_ages = sum(years_of(entry.age) is None for entry in present)
     remarks = {
         "ages that are missing or above 120, set to unknown": odd_ages,
         "files of the same image, unused": doubles,
@@ -130,7 +130,7 @@ def _draft(entry: _Entry, stem: str, tables: _Tables) -> Study | Rejection:
         return Rejection("study", tables.files[stem], stem, reason)
     try:
         findings = _findings(entry.labels)
-    except (PromptError, SourceError) as error:
+    except ValueError as error:
         return Rejection("study", tables.files[stem], stem, str(error))
     view = {"PA": View.PA, "AP": View.AP}.get(entry.view.upper(), View.UNKNOWN)
     return Study(
@@ -141,8 +141,8 @@ def _draft(entry: _Entry, stem: str, tables: _Tables) -> Study | Rejection:
         images=(ImageFile(tables.files[stem], view),),
         findings=findings,
         boxes=tables.boxes.get(stem, ()),
-        age=_years(entry.age),
-        sex=entry.sex.upper() or None,
+        age=years_of(entry.age),
+        sex=sex_of(entry.sex),
     )
 
 
@@ -157,27 +157,25 @@ def _split(patient: str, stem: str, tables: _Tables) -> Split | None:
 def _findings(labels: str) -> dict[str, Certainty]:
     """The certainty of all 14 findings and of No Finding.
 
-    Raises PromptError for an unknown label, SourceError for none at all, for one that is not among the 14, and for
-    "No Finding" beside another: none of these tells what the image does not show.
+    Raises ValueError for no label at all, for one that is not among the 14, and for "No Finding" beside another: none
+    of these tells what the image does not show.
     """
-    positive = {canonical(label) for label in labels.split("|") if label}
-    names = (NO_FINDING, *CHESTXRAY14)
+    positive = {_finding(label) for label in labels.split("|") if label}
     if not positive:
-        raise SourceError("the table of labels has no label for this image, not even No Finding")
-    if foreign := sorted(positive.difference(names)):
-        raise SourceError(f"{', '.join(foreign)} is none of the 14 labels of the data set")
+        raise ValueError("the table of labels has no label for this image, not even No Finding")
     if NO_FINDING in positive and len(positive) > 1:
-        raise SourceError(f"the labels {labels!r} contradict each other")
-    return {name: Certainty.POSITIVE if name in positive else Certainty.NEGATIVE for name in names}
+        raise ValueError(f"the labels {labels!r} contradict each other")
+    return {name: Certainty.POSITIVE if name in positive else Certainty.NEGATIVE for name in _NAMES}
 
 
-def _years(text: str) -> float | None:
-    """Years from "57", "057Y", "011M" or "003D"; None if absurd."""
-    match = re.fullmatch(r"(\d+)([YMD]?)", text.upper())
-    if match is None:
-        return None
-    years = int(match[1]) / {"": 1, "Y": 1, "M": 12, "D": 365.25}[match[2]]
-    return years if years <= _OLDEST else None
+def _finding(label: str) -> str:
+    try:
+        name = canonical(label)
+    except PromptError:
+        name = None
+    if name not in _NAMES:
+        raise ValueError(f"{label!r} is none of the 14 labels of the data set")
+    return name
 
 
 def _stem(name: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from cxr_clip.data.dicom_windowing import Windowing
+from cxr_clip.data.manifest import UNFINISHED
 from cxr_clip.data.provenance import Provenance
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.records import PrepareOptions, Rejection
@@ -32,7 +33,7 @@ class Journal:
     """The folder `unfinished/` of a prepared data set: one table and one note for each finished shard."""
 
     def __init__(self, out: Path) -> None:
-        self._folder = out / "unfinished"
+        self._folder = out / UNFINISHED
 
     def begin(self, run: Identity) -> None:
         """Start, or continue what a run of the same identity began; raises SourceError for another one."""

@@ -29,7 +29,7 @@ class _Rule:
         return self.term == head and (self.qualifier is None or self.qualifier in qualifiers)
 
 
-# Heads as the collection has them (K. Demner-Fushman et al., JAMIA 2016, coded by hand with MeSH and RadLex).
+# Heads as the collection has them (D. Demner-Fushman et al., JAMIA 2016, coded by hand with MeSH and RadLex).
 # Where a term may hide a finding without naming it, the certainty is "uncertain" rather than a wrong "negative".
 _RULES = (
     _Rule("cardiomegaly", "Cardiomegaly"),

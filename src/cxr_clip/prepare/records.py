@@ -69,7 +69,10 @@ class PrepareOptions:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Something that was left out: its kind ("image", "report" or "study"), its file, its study, and why."""
+    """Something that was left out: its kind, its file, its study, and why.
+
+    The kind is "study", or the part of one that is left out: "image", "report", "labels", "box", "mask".
+    """
 
     kind: str
     path: str | None

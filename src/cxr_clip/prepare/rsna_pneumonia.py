@@ -134,8 +134,9 @@ def _draft(patient: str, path: str, tables: _Tables) -> Iterator[Study | Rejecti
 def _findings(rows: tuple[_Row, ...], classes: frozenset[str]) -> Mapping[str, Certainty]:
     """What target and class say together. Raises ValueError where they say nothing, or contradict each other."""
     targets = {row.target for row in rows}
-    if len(targets) > 1 or len(classes) > 1:
-        raise ValueError(f"the tables contradict themselves: {', '.join(sorted({*targets, *classes}))}")
+    for what, values in (("target", targets), ("class", classes)):
+        if len(values) > 1:
+            raise ValueError(f"its rows contradict each other in the {what}: {', '.join(sorted(values))}")
     (target,) = targets
     if target not in ("0", "1"):
         raise ValueError(f"the target {target!r} is neither 0 nor 1")

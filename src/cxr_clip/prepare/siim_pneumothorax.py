@@ -46,10 +46,11 @@ def prepare_siim_pneumothorax(
 def read_siim_pneumothorax(raw: Path, *, labels: Path | None = None) -> RawSource:
     """Read the table of a SIIM-ACR folder and find the listed images that are there; none is decoded.
 
-    `labels` is stage_2_train.csv or train-rle.csv; without it they are looked for in the raw folder. The split is
-    drawn over all images that the table lists, so that a partial download gives the same one. Views, ages, sexes and
-    patients come from the headers, read as the drafts are asked for; of a patient who would be in two splits, the
-    images that come later are left out. Raises SourceError if the table is missing or no listed image is there.
+    `labels` is the table of masks; without it stage_2_train.csv, train-rle.csv or stage_1_train.csv is looked for in
+    the raw folder. The split is drawn over all images that the table lists, so that a partial download gives the same
+    one. Views, ages, sexes and patients come from the headers, read as the drafts are asked for; of a patient who would
+    be in two splits, the images that come later are left out. Raises SourceError if the table is missing or no listed
+    image is there.
     """
     files = list_files(raw)
     masks: defaultdict[str, list[str]] = defaultdict(list)

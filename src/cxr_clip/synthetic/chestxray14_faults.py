@@ -9,7 +9,7 @@ _FIRST_PATIENT = 90001
 _TABLE, _TRAIN, _TEST = "Data_Entry_2017_v2020.csv", "train_val_list.txt", "test_list.txt"
 # Rows of the table and the reason that is to be given; the rows of a fault are all of one image.
 _ROWS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("Gout",), "no finding called 'Gout'"),
+    (("Gout",), "'Gout' is none of the 14 labels"),
     (("No Finding|Mass",), "contradict each other"),
     (("",), "no label for this image"),
     (("Mass", "Mass"), "lists this image twice"),

@@ -11,17 +11,22 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # The modules whose signatures carry shapes: each call checks its arguments and its result. Before their first import.
 WITH_SHAPES = (
+    "cxr_clip.data.doubts",
+    "cxr_clip.data.pictures",
     "cxr_clip.data.resize",
     "cxr_clip.data.tones",
     "cxr_clip.data.transforms",
+    "cxr_clip.classify",
     "cxr_clip.directions",
     "cxr_clip.distributed",
     "cxr_clip.embed",
+    "cxr_clip.embeddings_file",
     "cxr_clip.evaluate.prompt_sets",
     "cxr_clip.evaluate.retrieval",
     "cxr_clip.losses",
     "cxr_clip.model",
     "cxr_clip.ranking",
+    "cxr_clip.reference",
     "cxr_clip.tensors",
     "cxr_clip.train.geometry",
     "cxr_clip.train.loop",

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from cxr_clip.checkpoint import Run
+import torch
+
+from cxr_clip.checkpoint import WEIGHTS, Run, write_run
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.image_encoder import image_encoder_from_architecture
 from cxr_clip.model.text_encoder import text_encoder_from_architecture
 from cxr_clip.model.tokeniser import train_tokeniser
 from cxr_clip.recipe import Recipe
+from cxr_clip.tensor_files import save_weights
 
 IMAGE = {
     "model_type": "resnet",
@@ -60,3 +63,12 @@ def tiny_run(recipe: Recipe) -> Run:
         dim=recipe.model.embedding_size,
     )
     return Run(model=model, tokeniser=tokeniser, recipe=recipe)
+
+
+def tiny_run_folder(folder: Path, manifest: Path) -> Path:
+    """A run folder with random weights, always the same ones."""
+    torch.manual_seed(4)
+    run = tiny_run(tiny_recipe(manifest))
+    write_run(folder, run)
+    save_weights(folder / WEIGHTS, run.model)
+    return folder

@@ -10,7 +10,7 @@ from cxr_clip.commands.prepare import merge, prepare_app
 from cxr_clip.commands.share import import_weights, push
 from cxr_clip.commands.statistics import calibrate, compare
 from cxr_clip.commands.synthesize import synthesize_app
-from cxr_clip.commands.use import embed
+from cxr_clip.commands.use import classify, embed, reference
 from cxr_clip.errors import AnotherWorkerFailedError, CxrClipError
 from cxr_clip.terminal import say_on_stderr
 
@@ -24,7 +24,22 @@ CONTINUING = ("prepare", "merge", "train", "embed", "quickstart")
 
 app.add_typer(prepare_app, name="prepare")
 app.add_typer(synthesize_app, name="synthesize")
-for _command in (merge, inspect, train, evaluate, compare, calibrate, embed, recipe, quickstart, import_weights, push):
+_COMMANDS = (
+    merge,
+    inspect,
+    train,
+    evaluate,
+    compare,
+    calibrate,
+    reference,
+    classify,
+    embed,
+    recipe,
+    quickstart,
+    import_weights,
+    push,
+)
+for _command in _COMMANDS:
     app.command()(_command)
 
 

@@ -1,6 +1,6 @@
 """Images and texts to embeddings with a trained model: what `cxr_clip.load` returns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,16 @@ from torch.nn import functional
 
 from cxr_clip import checkpoint
 from cxr_clip.assemble import choose_device
+from cxr_clip.calibration import Calibration, read_calibration
 from cxr_clip.checkpoint import Run, load_run
-from cxr_clip.data.pictures import SHORT_SIDE, ImageInput, as_picture, name_of
+from cxr_clip.classify import Classification, Question, directions_of, prompts_for, score_findings
+from cxr_clip.data.pictures import SHORT_SIDE, ImageInput, as_picture, name_of, title_of
 from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.errors import EmbeddingInputError
+from cxr_clip.looking import Seen, look
 from cxr_clip.model.tokeniser import tokenise
 from cxr_clip.read_ahead import read_ahead
+from cxr_clip.reference import Reference, read_reference
 from cxr_clip.sharing.facts import gather
 from cxr_clip.sharing.folder import write_model
 from cxr_clip.sharing.hub import HubApi, find_model, push_model
@@ -64,13 +68,22 @@ class Embedder:
         """A number of everything that decides an embedding: models with the same one have the same embeddings."""
         return checkpoint.fingerprint(self._run)
 
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What scores of this run mean, as `cxr-clip calibrate` fitted it; absent where it did not."""
+        return read_calibration(self._folder) if self._folder is not None else None
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """Which images this model knows; absent where the run has no reference.safetensors."""
+        return read_reference(self._folder) if self._folder is not None else None
+
     def embed_images(self, images: Sequence[ImageInput]) -> Float[Tensor, "count dim"]:
         """The embeddings of images, on the CPU, in their order.
 
         Raises EmbeddingInputError that names the image which cannot be read, or for one image that is not in a list.
         """
-        if isinstance(images, str | Path | bytes | bytearray | memoryview):
-            raise EmbeddingInputError("embed_images takes a list of images, not one: give [image]")
+        _refuse_one(images)
         numbered = list(enumerate(images))
         return self._joined(self.embed_squares(squares) for squares in read_ahead(self._square, numbered, batch=BATCH))
 
@@ -106,6 +119,60 @@ class Embedder:
         pictures = torch.from_numpy(np.stack(squares))[:, None]
         return self._model.embed_images(pictures.to(self.device)).float().cpu()
 
+    def classify(
+        self,
+        images: Sequence[ImageInput],
+        findings: Sequence[Question] | None = None,
+        *,
+        style: str | None = None,
+        prompts: Path | None = None,
+        abstain: bool = True,
+        advance: Callable[[int, int], None] | None = None,
+    ) -> tuple[Classification, ...]:
+        """What the model says of findings in each image, in their order.
+
+        `findings` are names that the prompt `style` ("standard" without one; of the package, or of the file `prompts`)
+        has, sentences with a full stop, or `ZeroShotPrompt`s; absent: all of the style. With `abstain`, a picture that
+        does not look like a chest X-ray is refused with the reason, and has no scores. `advance` is told how many of
+        how many images are done.
+        Raises EmbeddingInputError that names the image which cannot be read, PromptError for a finding without prompt.
+        """
+        asked = prompts_for(findings, style=style, file=prompts)
+        embeddings, doubts = self._look(images, in_doubt=abstain, advance=advance)
+        scores = score_findings(embeddings, asked, directions_of(self.embed_texts, asked), self.calibration)
+        return tuple(
+            Classification(title_of(image, number), 1, () if doubts[number] else scores[number], doubts[number])
+            for number, image in enumerate(images)
+        )
+
+    def classify_study(
+        self,
+        images: Sequence[ImageInput],
+        findings: Sequence[Question] | None = None,
+        *,
+        views: Sequence[View | str] | None = None,
+        name: str = "study",
+        style: str | None = None,
+        prompts: Path | None = None,
+        abstain: bool = True,
+    ) -> Classification:
+        """What the model says of findings in a study, from the mean of its frontal images (see `embed_study`).
+
+        The model abstains where one of these images does not look like a chest X-ray. Otherwise as `classify`.
+        """
+        asked = prompts_for(findings, style=style, file=prompts)
+        chosen = study_images(images, views)
+        embeddings, doubts = self._look(chosen, in_doubt=abstain)
+        told = tuple(
+            f"{title_of(image, number)}: {doubt}"
+            for number, image in enumerate(chosen)
+            for doubt in doubts[number]
+        )  # fmt: skip
+        directions = directions_of(self.embed_texts, asked)
+        mean = functional.normalize(embeddings.sum(dim=0, keepdim=True), dim=1)
+        (scores,) = score_findings(mean, asked, directions, self.calibration)
+        return Classification(name, len(chosen), () if told else scores, told)
+
     def save(self, folder: str | Path, *, licence: str = "other") -> None:
         """Write the model into a new folder that `cxr_clip.load` takes, with a model card and without paths of here.
 
@@ -122,10 +189,31 @@ class Embedder:
         facts = gather(self.recipe, self._folder)
         return push_model(repo_id, self._run, facts, private=private, licence=licence, api=api)
 
+    @property
+    def _short_side(self) -> int:
+        return max(SHORT_SIDE, self.recipe.data.image_size)
+
     def _square(self, numbered: tuple[int, ImageInput]) -> NDArray[np.uint8]:
         number, image = numbered
-        short_side = max(SHORT_SIDE, self.recipe.data.image_size)
-        return self.square(as_picture(image, name=name_of(image, number), short_side=short_side))
+        return self.square(as_picture(image, name=name_of(image, number), short_side=self._short_side))
+
+    def _look(
+        self, images: Sequence[ImageInput], *, in_doubt: bool, advance: Callable[[int, int], None] | None = None
+    ) -> tuple[Tensor, list[tuple[str, ...]]]:
+        """The embeddings of images, and what speaks against each of them where that is asked."""
+        _refuse_one(images)
+        parts, doubts = [torch.empty(0, self.dim)], list[tuple[str, ...]]()
+        for batch in read_ahead(self._seen, list(enumerate(images)), batch=BATCH):
+            parts.append(self.embed_squares([seen.square for seen in batch]))
+            unlike = self.reference.doubts(parts[-1]) if in_doubt and self.reference is not None else [()] * len(batch)
+            doubts += [(*seen.doubts, *more) if in_doubt else () for seen, more in zip(batch, unlike, strict=True)]
+            if advance is not None:
+                advance(len(doubts), len(images))
+        return torch.cat(parts), doubts
+
+    def _seen(self, numbered: tuple[int, ImageInput]) -> Seen:
+        number, image = numbered
+        return look(image, number, self.square, short_side=self._short_side)
 
     @torch.inference_mode()
     def _embed_sentences(self, texts: Sequence[str]) -> Tensor:
@@ -134,6 +222,11 @@ class Embedder:
 
     def _joined(self, parts: Iterable[Tensor]) -> Float[Tensor, "count dim"]:
         return torch.cat([torch.empty(0, self.dim), *parts])
+
+
+def _refuse_one(images: object) -> None:
+    if isinstance(images, str | Path | bytes | bytearray | memoryview):
+        raise EmbeddingInputError("this takes a list of images, not one: give [image]")
 
 
 def load(name_or_folder: str | Path, *, device: str = "auto", revision: str | None = None) -> Embedder:

@@ -1,5 +1,6 @@
 """What people see at a terminal: sentences, tables, a progress bar. Programs read the JSON files instead."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from cxr_clip.study import Split
 
 if TYPE_CHECKING:
     from cxr_clip.calibration import Calibration
+    from cxr_clip.classify import Classification
     from cxr_clip.evaluate.compare import Comparison
     from cxr_clip.evaluate.evaluate_run import Evaluation
     from cxr_clip.inspection.inspect_manifest import Inspection
@@ -147,3 +149,36 @@ def show_comparison(comparison: "Comparison", names: tuple[str, str]) -> None:
         console.print(table)
     for note in comparison.notes:
         say(f"note: {note}")
+
+
+def show_classification(answer: "Classification") -> None:
+    """Show the scores of one image or study with their meaning, or why there are none."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    if answer.abstained:
+        say(f"{answer.name}: the model abstains: {'; '.join(answer.abstained)}")
+        return
+    of = f", {answer.images} images" if answer.images > 1 else ""
+    table = Table(
+        "finding", "score", "probability (95 % interval)", title=escape(answer.name + of), title_justify="left"
+    )
+    for one in answer.findings:
+        table.add_row(escape(one.finding), f"{one.score:+.3f}", one.meaning)
+    console.print(table)
+
+
+def say_json(answer: "Classification") -> None:
+    """Print what `show_classification` shows as one line of JSON."""
+    findings = [
+        {
+            "finding": one.finding,
+            "score": one.score,
+            "probability": one.probability._asdict() if one.probability else None,
+            "answer": one.answer,
+            "meaning": one.meaning,
+        }
+        for one in answer.findings
+    ]
+    line = {"name": answer.name, "images": answer.images, "abstained": answer.abstained, "findings": findings}
+    console.file.write(json.dumps(line, ensure_ascii=False) + "\n")

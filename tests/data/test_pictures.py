@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_clip.data.pictures import LONGEST_ASPECT, SHORT_SIDE, as_picture, name_of
+from cxr_clip.data.pictures import LONGEST_ASPECT, SHORT_SIDE, as_picture, name_of, title_of
 from cxr_clip.errors import EmbeddingInputError
 from support_data import made_up_picture
 from support_dicom import STRETCHED, dicom
@@ -81,6 +81,8 @@ def test_pictures_have_names() -> None:
     assert name_of(Path("a/b.png"), 0) == "picture 0 (a/b.png)"
     assert name_of("b.png", 1) == "picture 1 (b.png)"
     assert name_of(PICTURE, 2) == "picture 2"
+    assert title_of(Path("a/b.png"), 0) == "a/b.png"
+    assert title_of(PICTURE, 2) == title_of(io.BytesIO(), 2) == "picture 2"
 
 
 def test_a_pillow_image_with_too_many_pixels_is_refused() -> None:

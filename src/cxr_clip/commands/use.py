@@ -1,4 +1,4 @@
-"""The commands that use a model: embed."""
+"""The commands that use a model: classify, embed, reference."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,98 @@ from typing import Annotated
 import typer
 
 from cxr_clip.commands.arguments import Device, ManifestFolder, Quiet
-from cxr_clip.study import Split
-from cxr_clip.terminal import bar, say
+from cxr_clip.study import Split, View
+from cxr_clip.terminal import bar, say, say_json, show_classification
 
 RunFolder = Annotated[str, typer.Argument(help="A run folder, or a model on the hub (owner/name).")]
+ABSTAINED = 3
+
+
+def classify(
+    run: RunFolder,
+    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, DICOM or other image files.")],
+    *,
+    finding: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--finding",
+            "--findings",
+            help="A finding, or a sentence of your own that ends with a full stop; give the option once for each.",
+            show_default="all of the style",
+        ),
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="The style of prompts.", show_default="standard, or the first of --prompts")
+    ] = None,
+    prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
+    study: Annotated[bool, typer.Option("--study", help="The images are views of one study.")] = False,
+    view: Annotated[
+        list[View] | None,
+        typer.Option(help="With --study: the view of each image, in their order.", show_default="of DICOM headers"),
+    ] = None,
+    always: Annotated[bool, typer.Option("--always", help="Score pictures that look like no chest X-ray too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Say what the model makes of findings in images, or in the study that they are views of.
+
+    Research only, not for any decision about a patient. Exit code 0: all images have scores; 2: a mistake, such as an
+    image that cannot be read, which is named; 3: the model abstained on some image or on the study.
+    """
+    from cxr_clip.embed import load
+    from cxr_clip.errors import EmbeddingInputError
+    from cxr_clip.evaluate.prompt_styles import choose_styles
+
+    if view and not study:
+        raise EmbeddingInputError("--view has no effect without --study: add that, or leave the views out")
+    if prompts is not None and style is None:
+        style = choose_styles(None, prompts)[0]
+    model = load(run, device=device)
+    if study:
+        answers = [
+            model.classify_study(images, finding, views=view, style=style, prompts=prompts, abstain=not always)
+        ]  # fmt: skip
+    else:
+        with bar("Looking at images", quiet) as advance:
+            answers = list(
+                model.classify(images, finding, style=style, prompts=prompts, abstain=not always, advance=advance)
+            )
+    for answer in answers:
+        if as_json:
+            say_json(answer)
+        else:
+            show_classification(answer)
+    if not as_json and not quiet and not always and model.reference is None:
+        say(f"Only colour, contrast and shape of the pictures were checked; for more: cxr-clip reference {run}")
+    if any(answer.abstained for answer in answers):
+        raise typer.Exit(ABSTAINED)
+
+
+def reference(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    manifests: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Manifest folders with training and validation studies.", show_default="those of the run's recipe"
+        ),
+    ] = None,
+    *,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Write into RUN which images the model knows, so that `classify` refuses others."""
+    from cxr_clip.embed import load
+    from cxr_clip.make_reference import make_reference
+
+    model = load(run, device=device)
+    folders = manifests or [source.manifest for source in model.recipe.data.sources]
+    with bar("Embedding images", quiet) as advance:
+        found = make_reference(model, run, folders, advance=advance)
+    say(
+        f"{run / 'reference.safetensors'}: {found.fitted:,} training images say what is usual; {found.refused:.0%} of "
+        f"{found.checked:,} validation images lie beyond the limit ({found.limit:.1f}) and would be refused"
+    )
 
 
 def embed(

@@ -46,8 +46,18 @@ def as_picture(image: ImageInput, *, name: str, short_side: int = SHORT_SIDE) ->
 
 def name_of(image: ImageInput, number: int) -> str:
     """How an error calls image `number`, from 0: with its path, where there is one."""
+    path = _path_of(image)
+    return f"picture {number}" if path is None else f"picture {number} ({path})"
+
+
+def title_of(image: ImageInput, number: int) -> str:
+    """How a result is called: by the path of its image, or by its number where there is none."""
+    return _path_of(image) or f"picture {number}"
+
+
+def _path_of(image: ImageInput) -> str | None:
     path = image if isinstance(image, str | os.PathLike) else getattr(image, "name", None)
-    return f"picture {number}" + (f" ({os.fspath(path)})" if isinstance(path, str | os.PathLike) else "")
+    return str(os.fspath(path)) if isinstance(path, str | os.PathLike) else None
 
 
 def file_bytes(image: ImageInput) -> bytes | None:

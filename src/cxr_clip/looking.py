@@ -1,0 +1,35 @@
+"""One image as a model sees it, with what speaks against its being a chest X-ray."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr_clip.data.doubts import colour_doubts, pixel_doubts
+from cxr_clip.data.pictures import ImageInput, as_picture, file_bytes, name_of
+from cxr_clip.errors import EmbeddingInputError, ImageError
+
+Transform = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture of the model's size, and doubts in words."""
+
+    square: NDArray[np.uint8]
+    doubts: tuple[str, ...]
+
+
+def look(image: ImageInput, number: int, transform: Transform, *, short_side: int) -> Seen:
+    """Read image `number`, once. Raises EmbeddingInputError that names it."""
+    name = name_of(image, number)
+    try:
+        data = file_bytes(image)
+    except ImageError as error:
+        raise EmbeddingInputError(f"{name}: {error}") from error
+    source = image if data is None else data
+    picture = as_picture(source, name=name, short_side=short_side)
+    coloured = colour_doubts(source) if isinstance(source, bytes | Image.Image) else ()
+    return Seen(transform(picture), (*coloured, *pixel_doubts(picture)))

@@ -12,7 +12,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # The modules whose signatures carry shapes: each call checks its arguments and its result. Before their first import.
 WITH_SHAPES = (
     "cxr_clip.data.doubts",
-    "cxr_clip.data.pictures",
     "cxr_clip.data.resize",
     "cxr_clip.data.tones",
     "cxr_clip.data.transforms",

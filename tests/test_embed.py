@@ -115,7 +115,8 @@ def test_files_and_arrays_have_the_same_embeddings(embedder: Embedder, tmp_path:
     paths = [tmp_path / f"{number}.png" for number in range(5)]
     for path, picture in zip(paths, several, strict=True):
         Image.fromarray(picture).save(path)
-    found = embedder.embed_images([paths[0], paths[1].read_bytes(), Image.open(paths[2]), str(paths[3]), several[4]])
+    with paths[4].open("rb") as opened:
+        found = embedder.embed_images([several[0], paths[1].read_bytes(), Image.open(paths[2]), str(paths[3]), opened])
     assert torch.equal(found, embedder.embed_images(several))
 
 

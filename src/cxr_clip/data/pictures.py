@@ -6,7 +6,7 @@ short side; of a DICOM file nothing but the image is taken up. Arrays and Pillow
 
 import os
 from pathlib import Path
-from typing import IO
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,7 +16,16 @@ from PIL import Image
 from cxr_clip.data.images import decode_image, eight_bits, grey
 from cxr_clip.errors import EmbeddingInputError, ImageError
 
-ImageInput = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]
+
+@runtime_checkable
+class Readable(Protocol):
+    """A file that is open for reading bytes."""
+
+    def read(self) -> bytes:
+        """The rest of the file."""
+
+
+ImageInput = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Image.Image | NDArray[np.generic]
 # What `prepare` shrinks to by default.
 SHORT_SIDE = 512
 # A strip of one pixel would be resized to an enormous picture.
@@ -69,7 +78,7 @@ def file_bytes(image: ImageInput) -> bytes | None:
             raise ImageError(f"the file cannot be read ({error.strerror}): check the path") from error
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
-    if not isinstance(image, np.ndarray | Image.Image) and hasattr(image, "read"):
+    if not isinstance(image, np.ndarray | Image.Image) and isinstance(image, Readable):
         data = image.read()
         if not isinstance(data, bytes):
             raise ImageError('the file is open for text: open it with mode "rb"')

@@ -89,7 +89,7 @@ def test_published_counts_stand_beside_the_own_ones(sound: Path) -> None:
 
 
 def test_quantiles_are_values_that_occur() -> None:
-    from cxr_clip.inspection.columns import quantiles
+    from cxr_clip.data.columns import quantiles
 
     values = np.asarray([1, 1, 2, 50, 100])
     assert set(quantiles(values).values()) <= set(values.tolist())

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cxr_clip.data.manifest import read_manifest
+from cxr_clip.data.scan import HASH_BYTES, perceptual_hash, scan_images
 from cxr_clip.inspection.copies import find_copies, torn_copies
 from cxr_clip.inspection.duplicates import MAX_BITS, Groups, same_bytes, same_picture
-from cxr_clip.inspection.scan import HASH_BYTES, perceptual_hash, scan_images
 from cxr_clip.study import View
 from cxr_clip.synthetic.acquisition import draw_exposure, draw_pose
 from cxr_clip.synthetic.anatomy import draw_body

@@ -99,8 +99,8 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
 
 def _tell_of_labels(out: Path, *, has_table: bool) -> None:
     """Say that labels can be had where there are none at all."""
+    from cxr_clip.data.columns import lengths
     from cxr_clip.data.manifest import read_manifest
-    from cxr_clip.inspection.columns import lengths
 
     if not lengths(read_manifest(out, check=False).table, "findings").any():
         table = "--labels names a table of them, " if has_table else ""

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cxr_clip.data.columns import elements
 from cxr_clip.data.faults import Fault
-from cxr_clip.inspection.columns import elements
 from cxr_clip.inspection.duplicates import Groups
 
 _SHOWN = 12

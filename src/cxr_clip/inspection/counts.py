@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cxr_clip.data.columns import counts_of, counts_of_numbers, elements, entries, lengths, quantiles
 from cxr_clip.data.findings import FINDINGS
-from cxr_clip.inspection.columns import counts_of, counts_of_numbers, elements, entries, lengths, quantiles
 from cxr_clip.study import Certainty, Split
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_clip.inspection.scan import HASH_BYTES
+from cxr_clip.data.scan import HASH_BYTES
 
 # On 6,196 images of Open-I, 99 % of the copies that were compressed or scaled anew differ in up to 7 of 256 bits. What
 # two exposures differ in was seen in these images only, where it was mostly 20 or more: nearly equal exposures, such as

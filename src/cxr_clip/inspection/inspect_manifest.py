@@ -10,13 +10,13 @@ import pyarrow as pa
 from cxr_clip.data.faults import Fault
 from cxr_clip.data.manifest import find_faults, read_manifest
 from cxr_clip.data.provenance import Provenance
+from cxr_clip.data.scan import Scan, scan_images
 from cxr_clip.errors import CxrClipError
 from cxr_clip.inspection.copies import Copies, find_copies, torn_copies
 from cxr_clip.inspection.counts import Counts, Label, count, count_labels
 from cxr_clip.inspection.duplicates import same_bytes, same_picture
 from cxr_clip.inspection.published import Comparison, compare
 from cxr_clip.inspection.samples import Samples, draw_samples
-from cxr_clip.inspection.scan import Scan, scan_images
 from cxr_clip.inspection.texts import TextLengths, count_words, measure_texts, token_counter
 from cxr_clip.recipe import Recipe
 

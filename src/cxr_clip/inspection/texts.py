@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cxr_clip.inspection.columns import entries, quantiles
+from cxr_clip.data.columns import entries, quantiles
 
 _AT_A_TIME = 2000
 TokenCounter = Callable[[pa.Array], NDArray[np.int64]]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cxr_clip.inspection.columns import elements
+from cxr_clip.data.columns import elements
 
 HASH_BYTES = 32
 _SIDE = 16

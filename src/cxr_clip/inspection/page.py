@@ -1,28 +1,22 @@
 """The page of an inspection: inspect.html, self-contained, and inspect.json for programs."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from cxr_clip.data.findings import NO_FINDING
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.store import ImageStore
 from cxr_clip.errors import ImageError
+from cxr_clip.html_pages import data_address, render_page, write_whole
 from cxr_clip.inspection.copies import Copies, Copy
 from cxr_clip.inspection.counts import Label
 from cxr_clip.inspection.inspect_manifest import Inspection
 from cxr_clip.inspection.samples import Sample
 
 PAGE, FIGURES = "inspect.html", "inspect.json"
-_THUMBNAIL = 224
 _COPIES_SHOWN = 6
 _ROWS_SHOWN = 8
 
@@ -68,8 +62,8 @@ class Card:
 def write_inspection(inspection: Inspection, folder: Path) -> Path:
     """Write inspect.json and inspect.html into a folder, each whole or not at all; return the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / FIGURES, inspection_json(inspection))
-    return _write(folder / PAGE, inspection_html(inspection))
+    write_whole(folder / FIGURES, inspection_json(inspection))
+    return write_whole(folder / PAGE, inspection_html(inspection))
 
 
 def inspection_json(inspection: Inspection) -> str:
@@ -84,12 +78,8 @@ def inspection_json(inspection: Inspection) -> str:
 
 def inspection_html(inspection: Inspection) -> str:
     """One file without scripts, styles, fonts or pictures from elsewhere."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("cxr_clip").joinpath("resources", "inspect.html.j2").read_text("utf-8"))
     manifest = read_manifest(inspection.folder, check=False)
-    return template.render(**_values(inspection, manifest))
+    return render_page("inspect.html.j2", _values(inspection, manifest))
 
 
 def _values(inspection: Inspection, manifest: Manifest) -> dict[str, Any]:
@@ -144,17 +134,6 @@ def card(sample: Sample) -> Card:
     return Card(sample, tuple(map(data_address, sample.pictures)), tuple(stated), negatives)
 
 
-def data_address(picture: NDArray[np.uint8]) -> str:
-    """A small JPEG of a grey picture as a data address, its longer side at most 224 pixels."""
-    scale = _THUMBNAIL / max(picture.shape)
-    if scale < 1:
-        height, width = (max(1, round(side * scale)) for side in picture.shape)
-        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
-    assert done, "OpenCV encodes any 8-bit grey picture"
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
-
-
 def _copies(inspection: Inspection, manifest: Manifest) -> list[tuple[Picture, ...]]:
     """Some groups of equal pictures: those that reach farthest."""
     store = ImageStore(manifest.root)
@@ -173,9 +152,3 @@ def _copy(copy: Copy, manifest: Manifest, store: ImageStore) -> Picture:
         return Picture(data_address(store.read(image)), caption)
     except (ImageError, ValueError):  # a manifest with unknown views or splits makes no study
         return Picture(None, caption)
-
-
-def _write(path: Path, text: str) -> Path:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(path)

@@ -1,0 +1,44 @@
+"""Pages that stand alone: one file with styles and pictures inside, and nothing from elsewhere."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_THUMBNAIL = 224
+
+
+def render_page(template: str, values: Mapping[str, Any]) -> str:
+    """Fill a template of the package; everything is escaped but the styles that it includes."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cxr_clip", "resources"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(values)
+
+
+def data_address(picture: NDArray[np.uint8]) -> str:
+    """A small JPEG of a grey picture as a data address, its longer side at most 224 pixels."""
+    scale = _THUMBNAIL / max(picture.shape)
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in picture.shape)
+        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    assert done, "OpenCV encodes any 8-bit grey picture"
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a text under another name first, so that a reader never sees half of it."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    return partial.replace(path)

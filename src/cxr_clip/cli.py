@@ -6,6 +6,7 @@ import typer
 
 from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import evaluate, quickstart, recipe, train
+from cxr_clip.commands.overlap import overlap
 from cxr_clip.commands.prepare import merge, prepare_app
 from cxr_clip.commands.share import import_weights, push
 from cxr_clip.commands.statistics import calibrate, compare
@@ -27,6 +28,7 @@ app.add_typer(synthesize_app, name="synthesize")
 _COMMANDS = (
     merge,
     inspect,
+    overlap,
     train,
     evaluate,
     compare,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cxr_clip.evaluate.compare import Comparison
     from cxr_clip.evaluate.evaluate_run import Evaluation
     from cxr_clip.inspection.inspect_manifest import Inspection
+    from cxr_clip.overlap.audit import Audit
     from cxr_clip.prepare.records import PrepareSummary
     from cxr_clip.quickstart import Advance
 
@@ -96,6 +97,24 @@ def show_inspection(inspection: "Inspection", page: Path) -> None:
     for fault in inspection.faults:
         say(f"fault: {fault}")
     say(f"{len(inspection.faults) or 'no'} fault{_s(len(inspection.faults))}; page: {page}")
+
+
+def show_audit(found: "Audit", page: Path) -> None:
+    """Show what a training and an evaluation have in common, kind by kind."""
+    from rich.table import Table
+
+    from cxr_clip.overlap.written import kind_rows
+
+    table = Table("in both", "studies of the evaluation", "images", "counts as overlap")
+    for row in kind_rows(found):
+        images = "" if row.images is None else f"{row.images:,}"
+        table.add_row(row.kind, f"{row.studies:,}", images, "yes" if row.leak else "no")
+    console.print(table)
+    for derivation in found.derivations:
+        say(f"known: {derivation.words} ({derivation.told_by})")
+    for words in (*([found.threshold] if found.threshold else []), *found.notes):
+        say(f"note: {words}")
+    say(f"{found.verdict}; page: {page}")
 
 
 def _s(count: int) -> str:

@@ -53,6 +53,15 @@ def test_made_up_studies_are_prepared(
     assert "It was all there already: nothing to do." in capsys.readouterr().out
 
 
+def test_the_first_studies_can_be_tried_alone(command: Command, tmp_path: Path) -> None:
+    command("synthesize", "chestxray14", "raw", "--studies", 6, "--image-size", 64, "--processes", 1)
+    arguments = ("prepare", "chestxray14", "raw", "out", "--short-side", 64, "--processes", 1)
+    assert command(*arguments, "--limit", 0) == 2
+    assert command(*arguments, "--limit", 4) == 0
+    assert len(read_manifest(tmp_path / "out")) == 4
+    assert command(*arguments) == 2  # the folder of a try is not taken for the whole
+
+
 def test_what_was_left_out_is_shown(command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command("synthesize", "openi", "raw", "--studies", 4, "--image-size", 64, "--processes", 1)
     report = next((tmp_path / "raw").rglob("*.xml"))

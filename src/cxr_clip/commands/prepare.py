@@ -18,6 +18,10 @@ prepare_app = typer.Typer(no_args_is_help=True, help="Turn a data set as downloa
 _RAW = Annotated[Path, typer.Argument(help="The data set as downloaded (unpacked).")]
 _OUT = Annotated[Path, typer.Argument(help="Where the manifest and the image shards go.")]
 _SHORT_SIDE = Annotated[int, typer.Option(help="Stored images have at most this short side, in pixels.", min=32)]
+_LIMIT = Annotated[
+    int | None,
+    typer.Option(help="Take the first so many studies only, to try things out.", min=1, show_default="all"),
+]
 _SHARD = Annotated[
     str | None,
     typer.Option(
@@ -50,6 +54,7 @@ _HASH_IDS = Annotated[
 ]
 _SHAPE = {"short_side": (_SHORT_SIDE, 512)}
 _WORK = {
+    "limit": (_LIMIT, None),
     "hash_ids": (_HASH_IDS, None),
     "shard": (_SHARD, None),
     "processes": (Processes, None),
@@ -65,6 +70,7 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
         out: Path,
         *,
         short_side: int,
+        limit: int | None,
         hash_ids: Path | None,
         shard: str | None,
         processes: int | None,
@@ -81,6 +87,7 @@ def prepare_command(entry: SourceEntry) -> Callable[..., None]:
         options = PrepareOptions(
             short_side=short_side,
             processes=processes_or_cores(processes),
+            limit=limit,
             share=share,
             windowing=windowing,
             label_reports=label_reports,

@@ -8,20 +8,30 @@ https://nihcc.app.box.com/v/ChestXray-NIHCC
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cxr_clip.data.findings import CHESTXRAY14, NO_FINDING, canonical
 from cxr_clip.errors import PromptError, SourceError
 from cxr_clip.prepare.files import RawFiles, list_files, read_columns, read_csv, read_lines
 from cxr_clip.prepare.label_values import sex_of, years_of
+from cxr_clip.prepare.listed_images import DOUBLES, images_by_key, stem_of
 from cxr_clip.prepare.pipeline import run_pipeline
-from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
+from cxr_clip.prepare.records import (
+    PrepareOptions,
+    PrepareSummary,
+    Progress,
+    RawSource,
+    Rejection,
+    absent_line,
+    nonzero,
+)
 from cxr_clip.prepare.splits import fraction
 from cxr_clip.study import Box, Certainty, ImageFile, Split, Study, View
 
 NAME = "chestxray14"
 VALIDATION = 0.2
 _TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
+_SUFFIXES = (".png", ".jpg", ".jpeg")
 _COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
 # Boxes are in pixels of the images as distributed, which are all 1024 x 1024.
 _BOX_FRAME = 1024.0
@@ -67,12 +77,12 @@ def read_chestxray14(raw: Path) -> RawSource:
     """
     files = list_files(raw)
     entries = [_Entry(*row) for row in read_columns(files.require(*_TABLES, what="the labels of all images"), _COLUMNS)]
-    images, doubles = _images(files)
+    images, doubles = images_by_key(files, _SUFFIXES, stem_of)
     test = _read_list(files.require("test_list.txt", what="the official test images"))
     tables = _Tables(
         train=_read_list(files.require("train_val_list.txt", what="the official training images")),
         test=test,
-        tested=frozenset(entry.patient for entry in entries if _stem(entry.image) in test),
+        tested=frozenset(entry.patient for entry in entries if stem_of(entry.image) in test),
         boxes=_read_boxes(files.named("BBox_List_2017.csv")),
         files=images,
     )
@@ -80,39 +90,33 @@ def read_chestxray14(raw: Path) -> RawSource:
 
 
 def _source(files: RawFiles, entries: list[_Entry], tables: _Tables, *, doubles: int) -> RawSource:
-    absent = tuple(entry.image for entry in entries if _stem(entry.image) not in tables.files)
-    present = [entry for entry in entries if _stem(entry.image) in tables.files]
+    absent = tuple(entry.image for entry in entries if stem_of(entry.image) not in tables.files)
+    present = [entry for entry in entries if stem_of(entry.image) in tables.files]
     if not present:
         raise SourceError(
             f"{files.root} has none of the {len(entries):,} listed images in it or below it (looked for "
             "<Image Index> as .png, .jpg or .jpeg): unpack images_001.tar.gz and the others there"
         )
     drafts = list(_drafts(present, tables))
-    listed = {_stem(entry.image) for entry in entries}
+    listed = {stem_of(entry.image) for entry in entries}
     orphans = (path for stem, path in tables.files.items() if stem not in listed)
     drafts.extend(Rejection("image", path, None, "the table of labels does not list this image") for path in orphans)
-    if absent:
-        reason = f"{len(absent):,} of {len(entries):,} listed images are not in the raw folder; absent.txt names them"
-        drafts.insert(0, Rejection("image", "absent.txt", None, reason))
+    drafts = [*absent_line(len(absent), len(entries)), *drafts]
     odd_ages = sum(years_of(entry.age) is None for entry in present)
-    remarks = {
-        "ages that are missing or above 120, set to unknown": odd_ages,
-        "files of the same image, unused": doubles,
-    }
     return RawSource(
         name=NAME,
         raw=files.root,
         drafts=drafts,
         total=len(drafts),
         absent=absent,
-        remarks={text: count for text, count in remarks.items() if count},
+        remarks=nonzero({"ages that are missing or above 120, set to unknown": odd_ages, DOUBLES: doubles}),
     )
 
 
 def _drafts(entries: list[_Entry], tables: _Tables) -> Iterator[Study | Rejection]:
     seen: set[str] = set()
     for entry in entries:
-        stem = _stem(entry.image)
+        stem = stem_of(entry.image)
         if stem in seen:
             yield Rejection("study", tables.files[stem], stem, "the table of labels lists this image twice")
             continue
@@ -178,22 +182,8 @@ def _finding(label: str) -> str:
     return name
 
 
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem
-
-
-def _images(files: RawFiles) -> tuple[dict[str, str], int]:
-    """The image files by stem, .png before .jpg, and how many further files of the same images there are."""
-    images: dict[str, str] = {}
-    doubles = 0
-    for path in files.with_suffix(".png", ".jpg", ".jpeg"):
-        doubles += path.stem in images
-        images.setdefault(path.stem, path.as_posix())
-    return images, doubles
-
-
 def _read_list(file: Path) -> frozenset[str]:
-    return frozenset(map(_stem, read_lines(file)))
+    return frozenset(map(stem_of, read_lines(file)))
 
 
 def _read_boxes(file: Path | None) -> dict[str, tuple[Box, ...]]:
@@ -207,5 +197,5 @@ def _read_boxes(file: Path | None) -> dict[str, tuple[Box, ...]]:
             box = Box(canonical(row[1]), 0, left, top, min(left + width, 1.0), min(top + height, 1.0))
         except (ValueError, IndexError, PromptError) as error:
             raise SourceError(f"{file} line {line} is no box ({error}): download the file again") from error
-        boxes[_stem(row[0])].append(box)
+        boxes[stem_of(row[0])].append(box)
     return {stem: tuple(found) for stem, found in boxes.items()}

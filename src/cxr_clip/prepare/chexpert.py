@@ -19,6 +19,7 @@ from cxr_clip.prepare.chexpert_studies import (
 )
 from cxr_clip.prepare.chexpert_table import read_rows
 from cxr_clip.prepare.files import RawFiles, list_files
+from cxr_clip.prepare.listed_images import DOUBLES
 from cxr_clip.prepare.pipeline import run_pipeline
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource
 
@@ -65,7 +66,7 @@ def read_chexpert(
     images, parts = find_images(files), (Part(train, held_out=False), Part(valid, held_out=True))
     remarks = {
         **_counts(train.rows, valid.rows, division),
-        "files of the same image, unused": images.doubles,
+        DOUBLES: images.doubles,
         **_unused_test_set(files, division, train.rows),
     }
     absent = find_absent(raw, parts, images)
@@ -74,15 +75,15 @@ def read_chexpert(
 
 def _counts(train: Rows, valid: Rows, division: Division) -> dict[str, int]:
     """The counts that can be held against the published ones."""
-    remarks = count_remarks("in the training table", "223,414; 64,540", train)
+    remarks = count_remarks("in the training table", ("223,414", "64,540"), train)
     if division.excluded is not None:
         leaving = (row for row in train if division.leaves(row.key.patient))
         staying = (row for row in train if not division.leaves(row.key.patient))
-        remarks |= count_remarks("that leave the training set", "6,936 with 5x200; 966 with 5x200", leaving)
+        remarks |= count_remarks("that leave the training set", ("6,936 with 5x200", "966 with 5x200"), leaving)
         remarks |= count_remarks(
-            "that stay in the training set", "216,478 without 5x200; 63,574 without 5x200", staying
+            "that stay in the training set", ("216,478 without 5x200", "63,574 without 5x200"), staying
         )
-    remarks |= count_remarks("in valid.csv", "234; 200", valid)
+    remarks |= count_remarks("in valid.csv", ("234", "200"), valid)
     ages = (row.age for rows in (train, valid) for row in rows)
     remarks["images whose age is missing or 0, set to unknown"] = sum(age is None for age in ages)
     return remarks

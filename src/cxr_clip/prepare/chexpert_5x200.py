@@ -16,12 +16,21 @@ from cxr_clip.prepare.chexpert_images import ImageKey, Labels, find_images, imag
 from cxr_clip.prepare.chexpert_reports import FILE_NAME as PLUS
 from cxr_clip.prepare.chexpert_reports import LabelsByImage, read_labels, read_plus
 from cxr_clip.prepare.chexpert_rows import Row
-from cxr_clip.prepare.chexpert_studies import count_absent, count_remarks
+from cxr_clip.prepare.chexpert_studies import count_remarks
 from cxr_clip.prepare.chexpert_table import NO_KEY, finding_columns
 from cxr_clip.prepare.files import RawFiles, list_files
 from cxr_clip.prepare.label_values import is_blank, sex_of, years_of
+from cxr_clip.prepare.listed_images import DOUBLES
 from cxr_clip.prepare.pipeline import run_pipeline
-from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
+from cxr_clip.prepare.records import (
+    PrepareOptions,
+    PrepareSummary,
+    Progress,
+    RawSource,
+    Rejection,
+    absent_line,
+    nonzero,
+)
 from cxr_clip.prepare.table_file import table_columns, text_rows
 from cxr_clip.study import ImageFile, Split, Study
 
@@ -105,18 +114,18 @@ def _source(files: RawFiles, chosen: Selection) -> RawSource:
     rows = [row for row in chosen.rows if isinstance(row, Row)]
     classes = Counter(single_task(study.findings) for study in studies)
     remarks = {
-        **count_remarks("in the table", "1,000; 966", rows),
+        **count_remarks("in the table", ("1,000", "966"), rows),
         **{f"studies with {task} alone (published: 200)": classes[task] for task in TASKS},
-        "files of the same image, unused": images.doubles,
+        DOUBLES: images.doubles,
     }
-    drafts = [*count_absent(absent, len(chosen.rows)), *drafts]
+    drafts = [*absent_line(len(absent), len(chosen.rows)), *drafts]
     return RawSource(
         name=chosen.name,
         raw=files.root,
         drafts=drafts,
         total=len(drafts),
         absent=tuple(absent),
-        remarks={text: count for text, count in remarks.items() if count},
+        remarks=nonzero(remarks),
     )
 
 

@@ -21,6 +21,7 @@ from cxr_clip.prepare.chexpert_studies import (
 )
 from cxr_clip.prepare.chexpert_table import Table
 from cxr_clip.prepare.files import list_files
+from cxr_clip.prepare.listed_images import DOUBLES
 from cxr_clip.prepare.pipeline import run_pipeline
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource
 
@@ -82,12 +83,12 @@ def read_chexpert_plus(
         nothing="neither findings nor impression, and no label",
         silent="neither findings nor impression; kept for its labels",
     )
-    return as_source(raw, drafts, {**_counts(table, division), "files of the same image, unused": images.doubles})
+    return as_source(raw, drafts, {**_counts(table, division), DOUBLES: images.doubles})
 
 
 def _counts(table: PlusTable, division: Division) -> dict[str, int]:
     """The counts that can be held against the published ones."""
-    remarks = count_remarks("in the table", "223,228 unique; 64,725", table.rows())
+    remarks = count_remarks("in the table", ("223,228 unique", "64,725"), table.rows())
     told = Counter[str]()
     for rows in chain(table.train.by_study(), table.valid.by_study()):
         sections = next((row.sections for row in rows if row.sections), {})

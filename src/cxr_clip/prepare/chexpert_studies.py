@@ -11,7 +11,7 @@ from cxr_clip.errors import SourceError
 from cxr_clip.prepare.chexpert_images import FoundImages, ImageKey, image_key
 from cxr_clip.prepare.chexpert_rows import Row
 from cxr_clip.prepare.chexpert_table import Table
-from cxr_clip.prepare.records import RawSource, Rejection
+from cxr_clip.prepare.records import RawSource, Rejection, absent_line, nonzero
 from cxr_clip.prepare.splits import fraction
 from cxr_clip.prepare.table_file import table_columns, text_rows
 from cxr_clip.study import Certainty, ImageFile, Split, Study
@@ -97,8 +97,7 @@ class Drafts:
     silent: str | None = None
 
     def __iter__(self) -> Iterator[Study | Rejection]:
-        listed = sum(len(part.table) for part in self.parts)
-        yield from count_absent(self.absent, listed)
+        yield from absent_line(len(self.absent), sum(len(part.table) for part in self.parts))
         for part in self.parts:
             yield from part.table.rejections
             for rows in part.table.rows.by_study():
@@ -142,13 +141,6 @@ class Drafts:
             age=first.age,
             sex=first.sex,
         )
-
-
-def count_absent(absent: Sequence[str], listed: int) -> Iterator[Rejection]:
-    """One line that says how many of the listed images are absent, if any is."""
-    if absent:
-        reason = f"{len(absent):,} of {listed:,} listed images are not in the raw folder; absent.txt names them"
-        yield Rejection("image", "absent.txt", None, reason)
 
 
 def find_absent(raw: Path, parts: Sequence[Part], images: FoundImages) -> tuple[str, ...]:
@@ -206,14 +198,14 @@ def _require_plain(manifest: Path) -> None:
         )
 
 
-def count_remarks(table: str, published: str, rows: Iterable[Row]) -> dict[str, int]:
-    """How many images and patients rows have, beside the published counts ("images, patients")."""
+def count_remarks(table: str, published: tuple[str, str], rows: Iterable[Row]) -> dict[str, int]:
+    """How many images and patients rows have, beside the two published counts."""
     images = 0
     patients: set[str] = set()
     for row in rows:
         images += 1
         patients.add(row.key.patient)
-    known_images, known_patients = published.split("; ")
+    known_images, known_patients = published
     return {
         f"images {table} (published: {known_images})": images,
         f"patients {table} (published: {known_patients})": len(patients),
@@ -228,5 +220,5 @@ def as_source(raw: Path, drafts: Drafts, remarks: Mapping[str, int]) -> RawSourc
         drafts=drafts,
         total=sum(1 for _ in drafts),
         absent=drafts.absent,
-        remarks={text: count for text, count in remarks.items() if count},
+        remarks=nonzero(remarks),
     )

@@ -1,15 +1,17 @@
 """Data sets whose table lists image files by name, a study each: which files are there, and a draft for each."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.files import RawFiles
 from cxr_clip.prepare.image_headers import DICOM_SUFFIXES
-from cxr_clip.prepare.records import RawSource, Rejection
+from cxr_clip.prepare.records import RawSource, Rejection, absent_line, nonzero
 from cxr_clip.study import Study
 
 SUFFIXES = (*DICOM_SUFFIXES, ".png", ".jpg", ".jpeg")
+DOUBLES = "files of the same image, unused"
 
 # Makes the drafts of images from their names and paths, in that order.
 Drafts = Callable[[Iterable[tuple[str, str]]], Iterator[Study | Rejection]]
@@ -41,7 +43,7 @@ def image_source(
 
     Raises SourceError with the hint if none of them is there.
     """
-    images, doubles = _by_stem(files)
+    images, doubles = images_by_key(files, SUFFIXES, stem_of)
     names = sorted(set(listed))
     present = {name: images[name] for name in names if name in images}
     absent = tuple(name for name in names if name not in images)
@@ -50,32 +52,35 @@ def image_source(
             f"{files.root} has none of the {len(names):,} listed images in it or below it (looked for "
             f"<name>{', <name>'.join(SUFFIXES)}): {hint}"
         )
-    reason = f"{len(absent):,} of {len(names):,} listed images are not in the raw folder; absent.txt names them"
     orphans = tuple(path for name, path in images.items() if name not in present)
     return RawSource(
         name=source,
         raw=files.root,
         drafts=ImageStudies(
-            absent=(Rejection("image", "absent.txt", None, reason),) if absent else (),
+            absent=absent_line(len(absent), len(names)),
             present=present,
             orphans=orphans,
             drafts=drafts,
         ),
         total=len(present) + len(orphans) + bool(absent),
         absent=absent,
-        remarks={text: count for text, count in remarks.items() if count} | _remark_on(doubles),
+        remarks=nonzero({**remarks, DOUBLES: doubles}),
     )
 
 
-def _remark_on(doubles: int) -> dict[str, int]:
-    return {"files of the same image, unused": doubles} if doubles else {}
+def images_by_key(files: RawFiles, suffixes: Sequence[str], key: Callable[[str], str]) -> tuple[dict[str, str], int]:
+    """The image files by a key made of their names, and how many further files of the same images there are.
 
-
-def _by_stem(files: RawFiles) -> tuple[dict[str, str], int]:
-    """The image files by their name without suffix, and how many further files of the same names there are."""
+    Of several files of an image that with the first of the suffixes counts.
+    """
     images: dict[str, str] = {}
     doubles = 0
-    for path in files.with_suffix(*SUFFIXES):
-        doubles += path.stem in images
-        images.setdefault(path.stem, path.as_posix())
+    for path in files.with_suffix(*suffixes):
+        doubles += key(path.name) in images
+        images.setdefault(key(path.name), path.as_posix())
     return images, doubles
+
+
+def stem_of(name: str) -> str:
+    """A file's name without folders and suffix."""
+    return PurePosixPath(name).stem

@@ -14,6 +14,7 @@ from jaxtyping import Bool
 
 from cxr_clip.data.reports import REPORT_SECTIONS, split_sections
 from cxr_clip.errors import ReportError, SourceError
+from cxr_clip.prepare.listed_images import DOUBLES
 from cxr_clip.prepare.mimic_cxr_layout import FoundImages, Layout, find_images, find_layout, study_folder
 from cxr_clip.prepare.mimic_cxr_reports import Reports, find_reports, report_path
 from cxr_clip.prepare.mimic_cxr_tables import (
@@ -28,7 +29,15 @@ from cxr_clip.prepare.mimic_cxr_tables import (
 )
 from cxr_clip.prepare.mimic_cxr_test_labels import TestLabels, read_test_labels
 from cxr_clip.prepare.pipeline import run_pipeline
-from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
+from cxr_clip.prepare.records import (
+    PrepareOptions,
+    PrepareSummary,
+    Progress,
+    RawSource,
+    Rejection,
+    absent_line,
+    nonzero,
+)
 from cxr_clip.study import Certainty, ImageFile, Split, Study, View
 
 NAME = "mimic_cxr"
@@ -72,11 +81,7 @@ class _Drafts:
     raw: _Raw
 
     def __iter__(self) -> Iterator[Study | Rejection]:
-        missing = int(self.raw.missing().sum())
-        if missing:
-            listed = int((~self.raw.images.repeated).sum())
-            reason = f"{missing:,} of {listed:,} listed images are not in the raw folder; absent.txt names them"
-            yield Rejection("image", "absent.txt", None, reason)
+        yield from absent_line(int(self.raw.missing().sum()), int((~self.raw.images.repeated).sum()))
         for path in self.raw.found.unlisted:
             yield Rejection("image", path, None, "the metadata does not list this image")
         if self.raw.test_labels is not None:
@@ -180,7 +185,7 @@ def _remarks(raw: _Raw, layout: Layout) -> dict[str, int]:
         "images listed without a view that is known": sum(
             images.view(row) is View.UNKNOWN for row in range(len(images))
         ),
-        "files of the same image, unused": raw.found.doubles,
+        DOUBLES: raw.found.doubles,
     }
     for part, published in PUBLISHED_SPLITS.items():
         remarks[f"studies of the {part} part in {splits.file.name} (published: {published:,})"] = splits.count(part)
@@ -193,7 +198,7 @@ def _remarks(raw: _Raw, layout: Layout) -> dict[str, int]:
         remarks[f"studies of the test part with a radiologist's labels, in {file}"] = count
     where = "no reports were found" if raw.reports is None else f"reports from {raw.reports.place}"
     remarks[f"studies with images; {where}"] = len(raw.present())
-    return {text: count for text, count in remarks.items() if count}
+    return nonzero(remarks)
 
 
 def _drafts(raw: _Raw, key: int, shared: Collection[int]) -> Iterator[Study | Rejection]:

@@ -9,15 +9,17 @@ from pathlib import Path
 
 from cxr_clip.errors import ReportError, SourceError
 from cxr_clip.prepare.files import RawFiles, list_files
+from cxr_clip.prepare.listed_images import DOUBLES, images_by_key
 from cxr_clip.prepare.openi_labels import findings_from_mesh
 from cxr_clip.prepare.openi_report import OpeniReport, read_openi_report
 from cxr_clip.prepare.openi_tables import OpeniTables, image_key, read_tables, require_matches, table_remarks
 from cxr_clip.prepare.pipeline import run_pipeline
-from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
+from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection, nonzero
 from cxr_clip.prepare.splits import split_by_hash
 from cxr_clip.study import ImageFile, Split, Study
 
 NAME = "openi"
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm")
 
 
 def prepare_openi(
@@ -71,15 +73,14 @@ def _source(files: RawFiles, tables: OpeniTables) -> RawSource:
             drafts.extend(_drafts(report, images, tables))
     orphans = (path for key, path in sorted(images.items()) if key not in named)
     drafts.extend(Rejection("image", path, None, "no report names this image") for path in orphans)
-    remarks = {"files of the same image, unused": doubles}
-    remarks |= table_remarks(tables, [draft for draft in drafts if isinstance(draft, Study)])
+    remarks = table_remarks(tables, [draft for draft in drafts if isinstance(draft, Study)])
     return RawSource(
         name=NAME,
         raw=files.root,
         drafts=drafts,
         total=len(drafts),
         absent=tuple(absent),
-        remarks={text: count for text, count in remarks.items() if count},
+        remarks=nonzero({DOUBLES: doubles, **remarks}),
     )
 
 
@@ -105,12 +106,8 @@ def _report_files(files: RawFiles) -> list[str]:
 
 
 def _images(files: RawFiles) -> tuple[dict[str, str], int]:
-    """The image files by key, .png before .jpg before .dcm, and how many further files of the same images there are."""
-    images: dict[str, str] = {}
-    doubles = 0
-    for path in files.with_suffix(".png", ".jpg", ".jpeg", ".dcm"):
-        doubles += image_key(path.name) in images
-        images.setdefault(image_key(path.name), path.as_posix())
+    """The image files by key, and how many further files of the same images there are. Raises SourceError for none."""
+    images, doubles = images_by_key(files, _SUFFIXES, image_key)
     if not images:
         raise SourceError(
             f"{files.root} has no .png, .jpg or .dcm image in it or below it: "

@@ -8,6 +8,7 @@ from pathlib import Path
 from cxr_clip.data.findings import NO_FINDING, canonical
 from cxr_clip.errors import PromptError, SourceError
 from cxr_clip.prepare.files import by_key, read_csv
+from cxr_clip.prepare.label_values import certainty_of
 from cxr_clip.study import Certainty
 
 _NOT_CODED = ("no indexing", "technical quality of image unsatisfactory")
@@ -152,8 +153,7 @@ def _finding(name: str, file: Path) -> str:
 
 
 def _certainty(value: str, file: Path, line: int) -> Certainty | None:
-    known = {"": None, "1": Certainty.POSITIVE, "0": Certainty.NEGATIVE, "-1": Certainty.UNCERTAIN}
-    known |= {"1.0": Certainty.POSITIVE, "0.0": Certainty.NEGATIVE, "-1.0": Certainty.UNCERTAIN}
-    if value not in known:
-        raise SourceError(f"{file} line {line} has the label {value!r}; it must be 1, 0, -1 or empty")
-    return known[value]
+    try:
+        return certainty_of(value)
+    except ValueError as error:
+        raise SourceError(f"{file} line {line}: {error}") from error

@@ -80,6 +80,19 @@ class Rejection:
     reason: str
 
 
+def absent_line(absent: int, listed: int) -> tuple[Rejection, ...]:
+    """The one line that says how many of the listed images are absent, if any is."""
+    if not absent:
+        return ()
+    reason = f"{absent:,} of {listed:,} listed images are not in the raw folder; absent.txt names them"
+    return (Rejection("image", "absent.txt", None, reason),)
+
+
+def nonzero(counts: Mapping[str, int]) -> dict[str, int]:
+    """The remarks that there are: what was counted and is not there is none."""
+    return {text: count for text, count in counts.items() if count}
+
+
 @dataclass(frozen=True)
 class RawSource:
     """A raw data set as read from its text files: drafts of studies, whose images are not decoded yet.

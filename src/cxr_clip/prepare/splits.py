@@ -18,6 +18,11 @@ _SPELLINGS = {
 }
 
 
+def split_named(name: str) -> Split | None:
+    """The split that a table means by a name ("val", "Training"), or None."""
+    return _SPELLINGS.get(name.lower())
+
+
 def fraction(key: str) -> float:
     """A number in [0, 1) that depends on the key alone (the first 8 bytes of its SHA-256)."""
     return int.from_bytes(hashlib.sha256(key.encode("utf-8")).digest()[:8], "big") / 2**64
@@ -67,6 +72,7 @@ def read_splits(file: Path) -> dict[str, Split]:
 
 def _rows(file: Path) -> Iterator[tuple[str, Split]]:
     for line, (report, name) in enumerate(read_columns(file, ("uid", "split")), start=2):
-        if name.lower() not in _SPELLINGS:
+        split = split_named(name)
+        if split is None:
             raise SourceError(f"{file} line {line} has the split {name!r}; use train, validate or test")
-        yield report.removeprefix("CXR"), _SPELLINGS[name.lower()]
+        yield report.removeprefix("CXR"), split

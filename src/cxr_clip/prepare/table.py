@@ -11,19 +11,22 @@ from pathlib import Path, PurePosixPath
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.files import RawFiles, list_files
 from cxr_clip.prepare.pipeline import run_pipeline
-from cxr_clip.prepare.records import PrepareOptions, PrepareSummary, Progress, RawSource, Rejection
-from cxr_clip.prepare.splits import split_by_hash
+from cxr_clip.prepare.records import (
+    PrepareOptions,
+    PrepareSummary,
+    Progress,
+    RawSource,
+    Rejection,
+    absent_line,
+    nonzero,
+)
+from cxr_clip.prepare.splits import split_by_hash, split_named
 from cxr_clip.prepare.table_columns import ColumnMap, guess_columns, read_column_map, require_columns
 from cxr_clip.prepare.table_file import Cell, is_table, table_columns, table_rows
 from cxr_clip.prepare.table_record import Record, read_record
 from cxr_clip.study import ImageFile, Split, Study, View
 
 NAME = "table"
-_SPLITS = {
-    **dict.fromkeys(("train", "training"), Split.TRAIN),
-    **dict.fromkeys(("validate", "valid", "val", "validation", "dev"), Split.VALIDATE),
-    **dict.fromkeys(("test", "testing"), Split.TEST),
-}
 
 
 def prepare_table(
@@ -95,9 +98,7 @@ def _source(files: RawFiles, table: Path, columns: ColumnMap, gathered: _Gathere
             f"{files.root} has none of the {listed:,} images that {table} lists (the first is {absent[0]}): "
             "name the folder that image paths start from, or give what they begin with as `prefix`"
         )
-    if absent:
-        reason = f"{len(absent):,} of {listed:,} listed images are not in the raw folder; absent.txt names them"
-        drafts.insert(0, Rejection("image", "absent.txt", None, reason))
+    drafts = [*absent_line(len(absent), listed), *drafts]
     return RawSource(
         name=columns.name,
         raw=files.root,
@@ -151,7 +152,7 @@ def _why_not(records: Sequence[Record], torn: str | None, split: Split | None) -
         return "the rows of this id contradict each other: one row a study, or one row an image with the rest the same"
     if not first.says_something:
         return "neither findings or impression text nor labels"
-    if split is None and first.split is not None and first.split.lower() not in _SPLITS:
+    if split is None and first.split is not None and split_named(first.split) is None:
         return f"the split {first.split!r} is none of train, validate and test"
     return torn
 
@@ -164,14 +165,18 @@ def _told(record: Record) -> tuple[object, ...]:
 def _split(record: Record, patient: str, split: Split | None) -> Split:
     if split is not None:
         return split
-    return split_by_hash(f"table {patient}") if record.split is None else _SPLITS[record.split.lower()]
+    if record.split is None:
+        return split_by_hash(f"table {patient}")
+    named = split_named(record.split)
+    assert named is not None, "rows of an unknown split make no study"
+    return named
 
 
 def _torn_patients(studies: Mapping[str, Sequence[Record]]) -> dict[str, str]:
     """Why the studies of patients in several splits are left out: scores on seen patients mean nothing."""
     sides: dict[str, set[str]] = {}
     for name, records in studies.items():
-        side = _SPLITS.get((records[0].split or "").lower())
+        side = split_named(records[0].split or "")
         if side is not None:
             sides.setdefault(records[0].patient or name, set()).add(side.value)
     return {
@@ -191,7 +196,7 @@ def _remarks(studies: Sequence[Study], columns: ColumnMap, split: Split | None) 
         "studies split by a hash of the patient": count * (split is None and columns.split is None),
         "images whose view is unknown": sum(image.view is View.UNKNOWN for study in studies for image in study.images),
     }
-    return {text: number for text, number in remarks.items() if number}
+    return nonzero(remarks)
 
 
 def _only_table(files: RawFiles) -> Path:

@@ -77,7 +77,7 @@ def test_labels_are_read_with_every_certainty(tmp_path: Path) -> None:
     [
         ("id,Effusion\n1,1\n", "no column uid"),
         ("uid,Efusion\n1,1\n", "Pleural Effusion"),
-        ("uid,Effusion\n1,yes\n", "line 2 has the label 'yes'; it must be 1, 0, -1 or empty"),
+        ("uid,Effusion\n1,yes\n", "line 2: the label 'yes' is none of 1, 0, -1 and blank"),
         ("uid,Effusion\n1,1\nCXR1,0\n", "line 3 says of 1 something else than line 2"),
         ("uid,Effusion,pleural effusion\n1,1,0\n", "several columns of Pleural Effusion: keep one"),
         ("uid,Effusion\n1\n", "line 2 has 1 values instead of 2"),

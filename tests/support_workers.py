@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from cxr_clip.distributed import Workers, joined_workers
 
@@ -34,12 +35,19 @@ def _start(worker: Workers, port: int, act: Callable[[Workers], None]) -> int:
         }
         with joined_workers() as workers:
             act(workers)
+        assert not threads_of_gloo(), "a thread that outlives the interpreter may abort the process"
         ended = 0
     finally:
         if ended:
             sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
         os._exit(ended)
+
+
+def threads_of_gloo() -> list[str]:
+    """The names of this process's threads that carry messages between workers (Linux)."""
+    names = [name.read_text().strip() for name in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if "gloo" in name]
 
 
 def _free_port() -> int:

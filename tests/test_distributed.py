@@ -57,6 +57,10 @@ def test_workers_have_the_loss_and_the_gradients_of_one(count: int, rows: int, t
         assert torch.allclose(gathered, count * whole[name].grad, atol=1e-12)
 
 
+def test_no_thread_outlives_workers_that_leave() -> None:
+    run_program("support_leaving.py")
+
+
 def test_a_step_in_pieces_has_the_gradients_of_the_whole() -> None:
     run_program("support_pieces.py")
 

@@ -4,12 +4,17 @@ A launcher starts the same command several times and tells each which one it is 
 why; the others end without a word as soon as they notice.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+
+# The functions in it have the group of the moment of their import for a default, and own it for ever. Making a replica
+# imports it; imported here, it finds no group.
+import torch.distributed.nn.functional
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
@@ -46,6 +51,17 @@ def joined_workers(*, patience: timedelta = PATIENCE) -> Iterator[Workers]:
                 "last checkpoint is kept, and the same command continues from it"
             ) from error
         raise
+    _leave()
+
+
+def _leave() -> None:
+    """End the connections and their threads.
+
+    A thread of gloo may still let go of the tensors of the last collective, and needs the interpreter for that; one
+    that is at it while the interpreter ends aborts the process. Threads end with the last owner of the group; a
+    replica is one, until the cycles that hold it are collected.
+    """
+    gc.collect()
     dist.destroy_process_group()
 
 

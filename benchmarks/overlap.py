@@ -29,8 +29,10 @@ from numpy.typing import NDArray
 
 from cxr_clip.data.manifest import ManifestWriter, read_manifest
 from cxr_clip.data.store import ImageStore, ShardWriter, member_name
+from cxr_clip.embed import load
 from cxr_clip.overlap.audit import Audit, Kind, name_matches
 from cxr_clip.overlap.audit_manifests import OverlapRequest, audit_manifests
+from cxr_clip.overlap.near_embeddings import near_by_embedding
 from cxr_clip.overlap.near_hashes import NEAR_BITS, compare_hashes
 from cxr_clip.overlap.nearest import Nearest
 from cxr_clip.study import ImageFile, Split, Study
@@ -85,13 +87,13 @@ class Planted:
     truth: Mapping[str, tuple[str, str]]
 
 
-def plant(base: Path, folder: Path, *, of_each: int, seed: int = 0) -> Planted:
-    """Deal the studies of a prepared folder: half of the patients train, the others are evaluated, some with plants."""
+def plant(base: Path, folder: Path, *, of_each: int, studies: int, seed: int = 0) -> Planted:
+    """Deal so many studies of a prepared folder: half of the patients train, some of the others are given plants."""
     manifest = read_manifest(base)
     rng = np.random.default_rng(seed)
     patients = sorted(set(manifest.table["patient"].to_pylist()))
     trained = set(rng.permutation(patients)[: len(patients) // 2].tolist())
-    numbers = rng.permutation(len(manifest))
+    numbers = rng.permutation(len(manifest))[:studies]
     names = manifest.table["patient"].to_pylist()
     training = [manifest[int(number)] for number in numbers if names[number] in trained]
     evaluation = [manifest[int(number)] for number in numbers if names[number] not in trained]
@@ -164,19 +166,21 @@ def _write_planted(writer: _Writer, study: Study, origin: Study, what: str) -> N
         writer.write(study, picture=COPIES[what](writer._store.read(origin.images[0])))
 
 
-def figures(found: Audit, planted: Planted) -> Record:
+def figures(found: Audit, planted: Planted, embedded: Audit | None) -> Record:
     """By what was planted: how many, how many are found; by kind: how many hits are right."""
     named = {kind: {match.evaluation_study: match for match in name_matches(found, kind)} for kind in found.hits}
     hashed = named[Kind.EQUAL_IMAGE] | named[Kind.NEAR_IMAGE]
     ways = {"hash": hashed, "patient": named[Kind.PATIENT], "report": named[Kind.EQUAL_REPORT]}
-    if Kind.NEAR_EMBEDDING in named:
-        ways["hash or embedding"] = hashed | named[Kind.NEAR_EMBEDDING]
+    if embedded is not None:
+        ways["embedding"] = {match.evaluation_study: match for match in name_matches(embedded, Kind.NEAR_EMBEDDING)}
+        ways["hash or embedding"] = ways["embedding"] | hashed
+    kinds = named if embedded is None else {**named, Kind.NEAR_EMBEDDING: ways["embedding"]}
     return {
         "training studies": found.training.studies,
         "evaluated studies": found.evaluation.studies,
         "planted": {what: _recall(what, planted, ways) for what in PLANTS},
-        "kinds": {kind.value: _precision(kind, matches, planted) for kind, matches in named.items()},
-        "threshold": found.threshold,
+        "kinds": {kind.value: _precision(kind, matches, planted) for kind, matches in kinds.items()},
+        "thresholds": list((embedded or found).thresholds),
     }
 
 
@@ -206,9 +210,15 @@ def _kind_of(what: str, kind: Kind) -> bool:
     return what == {Kind.PATIENT: PATIENT, Kind.EQUAL_REPORT: REPORT}.get(kind)
 
 
-def audit_planted(planted: Planted, run: Path | None) -> Audit:
+def audit_planted(planted: Planted, run: Path | None) -> tuple[Audit, Audit | None]:
+    """By hash, and with a run all hits by its embeddings, those of equal and near hashes among them."""
     request = OverlapRequest(training=(planted.training,), evaluation=planted.evaluation, threads=2)
-    return audit_manifests(request, run=run, device="cpu")
+    found = audit_manifests(request)
+    if run is None:
+        return found, None
+    near = near_by_embedding(load(run, device="cpu"), found.training, found.evaluation)
+    words = (*found.thresholds, str(near))
+    return found, replace(found, hits={Kind.NEAR_EMBEDDING: near.hits}, thresholds=words)
 
 
 def untrained_run(encoder: Path, manifest: Path, folder: Path) -> Path:
@@ -250,10 +260,11 @@ def made_up(folder: Path, *, studies: int, image_size: int) -> Path:
     return folder / "prepared"
 
 
-def planted_figures(base: Path, work: Path, encoder: Path, *, of_each: int) -> Record:
-    planted = plant(base, work / "planted", of_each=of_each)
+def planted_figures(base: Path, work: Path, encoder: Path, *, of_each: int, studies: int) -> Record:
+    planted = plant(base, work / "planted", of_each=of_each, studies=studies)
     run = untrained_run(encoder, planted.training, work / "run") if encoder.is_dir() else None
-    return figures(audit_planted(planted, run), planted)
+    found, embedded = audit_planted(planted, run)
+    return figures(found, planted, embedded)
 
 
 SCALES = ((3_000, 370_000), (3_000, 37_000), (25_000, 370_000))
@@ -310,7 +321,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--openi", type=Path, help="a prepared folder of Open-I")
     parser.add_argument("--encoder", type=Path, default=ENCODER)
-    parser.add_argument("--studies", type=int, default=1300, help="made-up studies")
+    parser.add_argument("--studies", type=int, default=1300, help="dealt to both sides")
     parser.add_argument("--of-each", type=int, default=40)
     parser.add_argument("--only", choices=("planted", "speed"))
     parser.add_argument("--case", nargs=3, metavar=("WAY", "EVALUATED", "TRAINED"), help=argparse.SUPPRESS)
@@ -330,7 +341,8 @@ def main() -> None:
             if asked.openi:
                 bases["Open-I"] = lambda: asked.openi
             for name, base in bases.items():
-                told["planted"][name] = planted_figures(base(), work / name, asked.encoder, of_each=asked.of_each)
+                sizes = {"of_each": asked.of_each, "studies": asked.studies}
+                told["planted"][name] = planted_figures(base(), work / name, asked.encoder, **sizes)
                 write(told)
 
 

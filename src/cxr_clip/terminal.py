@@ -112,7 +112,7 @@ def show_audit(found: "Audit", page: Path) -> None:
     console.print(table)
     for derivation in found.derivations:
         say(f"known: {derivation.words} ({derivation.told_by})")
-    for words in (*([found.threshold] if found.threshold else []), *found.notes):
+    for words in (*found.thresholds, *found.notes):
         say(f"note: {words}")
     say(f"{found.verdict}; page: {page}")
 

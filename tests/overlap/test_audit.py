@@ -134,7 +134,7 @@ def test_embeddings_find_a_copy_with_another_edge_that_the_hash_does_not(tmp_pat
     assert found.hits.evaluation.tolist() == [20]
     assert found.hits.training.tolist() == [5]
     assert steps[-1] == (21 + 60 + 60, 21 + 60 + 60)
-    whole = audit(one, other, by_embedding=lambda *_: (found.hits, str(found.threshold)))
+    whole = audit(one, other, by_embedding=lambda *_: (found.hits, str(found)))
     assert named(whole)["near image"] == []
     assert named(whole)["near embedding"] == [("framed", "t5")]
     assert whole.overlapping == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cxr_clip.overlap.near_embeddings import distances_apart
+from cxr_clip.overlap.near_hashes import NEAR_BITS, bits_apart, choose_bits
 from cxr_clip.overlap.threshold import choose_threshold
 
 
@@ -54,5 +55,36 @@ def test_the_words_say_the_figures() -> None:
     apart = distances_apart(points(400, dim=6, seed=3), np.arange(400, dtype=np.uint64))
     threshold = choose_threshold(apart, comparisons=10**6)
     assert threshold is not None
-    assert f"at least {1 - threshold.distance:.5f} counts as near. Of 79,800 pairs" in str(threshold)
-    assert "the 1,000,000 comparisons of this audit, 0.1 pairs are expected" in str(threshold)
+    words = threshold.in_words("this")
+    assert "Of 79,800 pairs of images of different patients the closest has this" in words
+    assert "the 1,000,000 comparisons of this audit, 0.1 pairs are expected" in words
+
+
+def hashes(count: int, *, alike: float, seed: int) -> np.ndarray:
+    """Hashes of which that share of the bits is the same in all."""
+    rng = np.random.default_rng(seed)
+    bits = rng.random((count, 256)) < 0.5
+    bits[:, : round(256 * alike)] = rng.random(round(256 * alike)) < 0.5
+    return np.packbits(bits, axis=1)
+
+
+def test_fewer_bits_count_where_pictures_are_alike_and_never_more_than_ten() -> None:
+    patients = np.arange(300, dtype=np.uint64)
+    chosen = [
+        choose_bits(bits_apart(hashes(300, alike=alike, seed=0), patients), comparisons=10**8)
+        for alike in (0, 0.75, 0.9)
+    ]
+    bits = [one for one, _ in chosen]
+    assert bits[0] == NEAR_BITS
+    assert bits == sorted(bits, reverse=True)
+    assert bits[2] < bits[1]
+    assert chosen[0][1].startswith("Hashes that differ in at most 10 of 256 bits count as near. At most 10 whatever")
+    assert chosen[2][1].startswith(
+        f"Hashes that differ in at most {bits[2]} of 256 bits count as near. Of 44,850 pairs"
+    )
+
+
+def test_bits_apart_are_those_of_different_patients() -> None:
+    three = hashes(3, alike=0, seed=1)
+    expected = np.unpackbits(three[0] ^ three[1]).sum(), np.unpackbits(three[1] ^ three[2]).sum()
+    assert bits_apart(three, np.asarray([4, 9, 4], dtype=np.uint64)).tolist() == [*expected]

@@ -34,7 +34,13 @@ def overlap(
         typer.Option(help="A split that is evaluated; give the option once for each.", show_default="test"),
     ] = None,
     bits: Annotated[
-        int | None, typer.Option(help="How many of 256 bits may differ in a copy.", show_default="10", min=0, max=64)
+        int | None,
+        typer.Option(
+            help="How many of 256 bits may differ in a copy.",
+            show_default="up to 10, by how alike the images are",
+            min=0,
+            max=64,
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where overlap.json, overlap.parquet and overlap.html go.")] = Path(),
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is any overlap.")] = False,
@@ -43,7 +49,6 @@ def overlap(
 ) -> None:
     """Find patients, images and reports that a training and an evaluation share (overlap.json, .parquet, .html)."""
     from cxr_clip.overlap.audit_manifests import OverlapRequest, audit_manifests
-    from cxr_clip.overlap.near_hashes import NEAR_BITS
     from cxr_clip.overlap.written import write_audit
 
     if len(manifests) < 2:
@@ -53,7 +58,7 @@ def overlap(
         evaluation=manifests[-1],
         training_splits=tuple(train_split or (Split.TRAIN,)),
         evaluation_splits=tuple(split or (Split.TEST,)),
-        bits=NEAR_BITS if bits is None else bits,
+        bits=bits,
         threads=os.cpu_count() or 1,
     )
     found = audit_manifests(request, run=run, device=device, progress=lambda title: bar(title, quiet))

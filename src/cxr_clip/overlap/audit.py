@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cxr_clip.overlap.derivations import Derivation, known_derivations
 from cxr_clip.overlap.hits import Hits, equal_keys
-from cxr_clip.overlap.near_hashes import NEAR_BITS, compare_hashes
+from cxr_clip.overlap.near_hashes import bits_apart, choose_bits, compare_hashes
 from cxr_clip.overlap.nearest import Advance, Nearest
 from cxr_clip.overlap.reports import CommonText, equal_reports, with_texts
 from cxr_clip.overlap.sides import Side
@@ -41,8 +41,8 @@ class Kind(StrEnum):
 class Audit:
     """The outcome. `hits` number studies or images (`Kind.is_image`); `clean` says it of each evaluated study.
 
-    `hash_distances` are those of the nearest training picture of each usable evaluated one; `unread` how many images
-    of the training and of the evaluation could not be compared; `threshold` is the one of embeddings, in words.
+    `hash_distances` are those of the nearest training picture of each usable evaluated one; `thresholds` are those of
+    hashes and embeddings, in words, `notes` what could not be compared.
     """
 
     training: Side
@@ -53,7 +53,7 @@ class Audit:
     common_texts: tuple[CommonText, ...]
     hash_distances: NDArray[np.float64]
     near_bits: int
-    threshold: str | None
+    thresholds: tuple[str, ...]
     notes: tuple[str, ...]
 
     def studies(self, kind: Kind) -> NDArray[np.int64]:
@@ -81,7 +81,7 @@ def audit(
     evaluation: Side,
     *,
     by_embedding: ByEmbedding | None = None,
-    bits: int = NEAR_BITS,
+    bits: int | None = None,
     advance: Advance | None = None,
 ) -> Audit:
     """Compare two sides; `by_embedding` gives the hits by a model's embeddings and the threshold in words.
@@ -89,7 +89,8 @@ def audit(
     `advance` hears how many of how many training images are compared by hash.
     """
     equal = equal_keys(*(np.where(side.usable, side.scan.digests, 0) for side in (training, evaluation)))
-    nearest = _nearest_hashes(training, evaluation, bits=bits, advance=advance)
+    limit, why = _bits(training, evaluation) if bits is None else (bits, f"At most {bits} bits, as was asked for.")
+    nearest = _nearest_hashes(training, evaluation, bits=limit, advance=advance)
     ours = np.flatnonzero(evaluation.usable)
     near = nearest.hits()
     near = Hits(ours[near.evaluation], near.training, near.distance, near.matches).without(equal)
@@ -103,9 +104,10 @@ def audit(
         Kind.EQUAL_REPORT: reports.rare,
         Kind.COMMON_REPORT: reports.common,
     }
-    threshold = None
+    thresholds = [why]
     if by_embedding is not None:
-        found, threshold = by_embedding(training, evaluation)
+        found, words = by_embedding(training, evaluation)
+        thresholds.append(words)
         hits[Kind.NEAR_EMBEDDING] = found.without(equal).without(near)
     return Audit(
         training=training,
@@ -115,10 +117,19 @@ def audit(
         derivations=known_derivations(training.sources, evaluation.sources),
         common_texts=with_texts(reports, evaluation.tables) if reports.examples else (),
         hash_distances=nearest.distances,
-        near_bits=bits,
-        threshold=threshold,
+        near_bits=limit,
+        thresholds=tuple(thresholds),
         notes=(*_unread("training", training), *_unread("evaluation", evaluation), *_salts(training, evaluation)),
     )
+
+
+def _bits(training: Side, evaluation: Side) -> tuple[int, str]:
+    """Choose how many bits may differ, from pairs of different patients within each side."""
+    apart = [
+        bits_apart(side.scan.hashes[side.sample], side.patients_of_images[side.sample])
+        for side in (training, evaluation)
+    ]
+    return choose_bits(np.concatenate(apart), comparisons=int(training.usable.sum()) * int(evaluation.usable.sum()))
 
 
 def _nearest_hashes(training: Side, evaluation: Side, *, bits: int, advance: Advance | None) -> Nearest:

@@ -7,25 +7,26 @@ from pathlib import Path
 
 from cxr_clip.errors import EvaluationError
 from cxr_clip.overlap.audit import Audit, ByEmbedding, audit
-from cxr_clip.overlap.hits import NO_HITS, Hits
-from cxr_clip.overlap.near_hashes import NEAR_BITS
+from cxr_clip.overlap.hits import Hits
 from cxr_clip.overlap.nearest import Advance
 from cxr_clip.overlap.sides import Side, open_parts, read_side
 from cxr_clip.study import Split
 
-TOO_FEW = "There are too few images of different patients to choose a threshold: embeddings are not compared."
 Progress = Callable[[str], AbstractContextManager[Advance | None]]
 
 
 @dataclass(frozen=True)
 class OverlapRequest:
-    """What to compare: manifests of a training and of an evaluation, and the splits that count of each."""
+    """What to compare: manifests of a training and of an evaluation, and the splits that count of each.
+
+    `bits`: how many of 256 bits of a hash may differ in a copy; None chooses them from pairs that are no copies.
+    """
 
     training: tuple[Path, ...]
     evaluation: Path
     training_splits: tuple[Split, ...] = (Split.TRAIN,)
     evaluation_splits: tuple[Split, ...] = (Split.TEST,)
-    bits: int = NEAR_BITS
+    bits: int | None = None
     threads: int = 1
 
 
@@ -67,6 +68,6 @@ def _by_embedding(run: Path, device: str, progress: Progress) -> ByEmbedding:
     def compare(training: Side, evaluation: Side) -> tuple[Hits, str]:
         with progress("Embedding images") as advance:
             found = near_by_embedding(embedder, training, evaluation, advance=advance)
-        return (NO_HITS, TOO_FEW) if found.threshold is None else (found.hits, str(found.threshold))
+        return found.hits, str(found)
 
     return compare

@@ -14,8 +14,6 @@ from cxr_clip.overlap.nearest import Advance, Nearest
 from cxr_clip.overlap.sides import Side
 from cxr_clip.overlap.threshold import Threshold, choose_threshold
 
-# So many training images, evenly spread, show how far images of different patients lie apart.
-_SAMPLE = 2000
 _BATCH = 64
 
 
@@ -34,6 +32,14 @@ class NearEmbeddings:
     hits: Hits
     threshold: Threshold | None
 
+    def __str__(self) -> str:
+        if self.threshold is None:
+            return "There are too few images of different patients to choose a threshold: embeddings are not compared."
+        least, closest = (1 - distance for distance in (self.threshold.distance, self.threshold.closest))
+        return (
+            f"A cosine of at least {least:.5f} counts as near. {self.threshold.in_words(f'a cosine of {closest:.5f}')}"
+        )
+
 
 def near_by_embedding(
     embedder: Embedder, training: Side, evaluation: Side, *, advance: Advance | None = None
@@ -44,7 +50,7 @@ def near_by_embedding(
     `advance` hears how many of how many images are embedded.
     """
     ours, theirs = (np.flatnonzero(side.usable) for side in (evaluation, training))
-    sample = theirs[:: max(1, len(theirs) // _SAMPLE)]
+    sample = training.sample
     total, done = len(ours) + len(sample) + len(theirs), 0
 
     def embedded(side: Side, numbers: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

@@ -12,7 +12,8 @@ from cxr_clip.overlap.audit import Audit, Kind
 from cxr_clip.overlap.sides import Side
 from cxr_clip.overlap.written import kind_rows, nearest_counts
 
-_PAIRS_SHOWN = 12
+# Equal files need no look: a few of them, and last.
+_SHOWN = {Kind.NEAR_IMAGE: 12, Kind.NEAR_EMBEDDING: 12, Kind.EQUAL_IMAGE: 3}
 _BINS = (0, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 257)
 
 
@@ -50,8 +51,7 @@ def audit_html(found: Audit) -> str:
         {
             "found": found,
             "rows": kind_rows(found),
-            "pairs": {kind.value: pairs(found, kind) for kind in found.hits if kind.is_image and len(found.hits[kind])},
-            "shown": _PAIRS_SHOWN,
+            "pairs": {kind.value: pairs(found, kind) for kind in _SHOWN if len(found.hits.get(kind, ()))},
             "bars": bars(found),
             "images": len(found.evaluation.scan.rows),
         },
@@ -62,7 +62,7 @@ def pairs(found: Audit, kind: Kind) -> Sequence[Pair]:
     """Some pairs, spread from the nearest to the farthest: the farthest are those to be doubted."""
     hits = found.hits[kind]
     order = np.argsort(hits.distance, kind="stable")
-    chosen = order[np.unique(np.linspace(0, len(order) - 1, min(_PAIRS_SHOWN, len(order))).round().astype(int))]
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, min(_SHOWN[kind], len(order))).round().astype(int))]
     return tuple(
         Pair(
             evaluation=_picture(found.evaluation, int(hits.evaluation[place])),

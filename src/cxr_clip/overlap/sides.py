@@ -20,6 +20,8 @@ from cxr_clip.overlap.nearest import Advance
 from cxr_clip.overlap.reports import Reports, read_reports
 from cxr_clip.study import Split
 
+_SAMPLE = 2000
+
 
 @dataclass(frozen=True)
 class Part:
@@ -50,6 +52,12 @@ class Side:
     def usable(self) -> NDArray[np.bool_]:
         """Which images could be read and show something."""
         return usable_hashes(self.scan.hashes, self.scan.readable)
+
+    @property
+    def sample(self) -> NDArray[np.int64]:
+        """Some usable images, evenly spread: they show how far images of different patients lie apart."""
+        numbers = np.flatnonzero(self.usable)
+        return numbers[:: -(-len(numbers) // _SAMPLE) or 1]
 
     @property
     def patients_of_images(self) -> NDArray[np.uint64]:

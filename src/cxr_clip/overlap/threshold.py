@@ -1,4 +1,4 @@
-"""How near two embeddings must be to count as copies: so near that chance alone would hardly bring two patients there.
+"""How near two images must be to count as copies: so near that chance alone would hardly bring two patients there.
 
 Near zero the number of pairs of different patients within a distance d grows as a power of d, whose exponent is the
 dimension of the cloud (Levina and Bickel, 2004). The power is read off two ranks of the closest such pairs, and carried
@@ -20,7 +20,7 @@ _ROUNDING = 2e-6
 
 @dataclass(frozen=True)
 class Threshold:
-    """The largest distance (1 - cosine) of a copy, and where it comes from.
+    """The largest distance of a copy (1 - cosine, or differing bits), and where it comes from.
 
     `pairs` of images of different patients were looked at, `closest` is the smallest distance among them (a copy that
     nobody knows of may be it); `comparisons` are those of the audit, of which `false_pairs` are expected to come below
@@ -34,17 +34,17 @@ class Threshold:
     false_pairs: float
     power: float
 
-    def __str__(self) -> str:
+    def in_words(self, closest: str) -> str:
+        """Where it comes from; `closest` is the smallest distance among the pairs, in the words of its unit."""
         return (
-            f"A cosine of at least {1 - self.distance:.5f} counts as near. Of {self.pairs:,} pairs of images of "
-            f"different patients the closest has {1 - self.closest:.5f}, and their number grows as distance to the "
-            f"power of {self.power:.1f}; carried on to the {self.comparisons:,} comparisons of this audit, "
-            f"{self.false_pairs:g} pairs are expected above the threshold by chance."
+            f"Of {self.pairs:,} pairs of images of different patients the closest has {closest}, and their number "
+            f"grows as distance to the power of {self.power:.1f}; carried on to the {self.comparisons:,} comparisons "
+            f"of this audit, {self.false_pairs:g} pairs are expected within the threshold by chance."
         )
 
 
 def choose_threshold(
-    distances: NDArray[np.floating], *, comparisons: int, false_pairs: float = FALSE_PAIRS
+    distances: NDArray[np.floating] | NDArray[np.integer], *, comparisons: int, false_pairs: float = FALSE_PAIRS
 ) -> Threshold | None:
     """Choose it from the distances of pairs that are no copies; None where they are too few to tell.
 

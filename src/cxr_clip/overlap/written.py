@@ -69,7 +69,7 @@ def audit_record(found: Audit) -> Mapping[str, Any]:
         "common_reports": [asdict(text) for text in found.common_texts],
         "near_bits": found.near_bits,
         "nearest_hash_distances": nearest_counts(found),
-        "threshold": found.threshold,
+        "thresholds": list(found.thresholds),
         "notes": list(found.notes),
     }
 

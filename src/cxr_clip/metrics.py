@@ -53,7 +53,7 @@ def weighted_auroc(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike) -> 
     def of_block(block: Counts) -> Floats:
         won, passed = block[:, positive].astype(np.float64), _cumulative(block[:, negatives])
         wins = np.einsum("rp,rp->r", won, np.add(passed[:, below], passed[:, through], dtype=np.float64)) / 2
-        return _divide(wins, won.sum(axis=1) * passed[:, -1])
+        return divide(wins, won.sum(axis=1) * passed[:, -1])
 
     return _by_block(of_block, weights)
 
@@ -72,7 +72,7 @@ def weighted_average_precision(scores: ArrayLike, labels: ArrayLike, weights: Ar
         found, passed = _cumulative(drawn), _cumulative(block[:, order])
         # Where nothing was passed nothing was found, and the precision of nothing has no weight.
         precision = found[:, found_ends] / np.maximum(passed[:, ends], 1)
-        return _divide(np.einsum("rp,rp->r", drawn.astype(np.float64), precision), found[:, -1])
+        return divide(np.einsum("rp,rp->r", drawn.astype(np.float64), precision), found[:, -1])
 
     return _by_block(of_block, weights)
 
@@ -109,7 +109,7 @@ def _cumulative(weights: Counts) -> Counts:
     return sums
 
 
-def _divide(numerator: Floats | Counts, denominator: Floats | Counts) -> Floats:
+def divide(numerator: Floats | Counts, denominator: Floats | Counts) -> Floats:
     """Divide, giving NaN where the denominator is 0."""
     ratio = np.full(np.shape(numerator), np.nan)
     np.divide(numerator, denominator, out=ratio, where=denominator > 0)

@@ -1,0 +1,73 @@
+"""Several findings of a study at once: F1 over all answers, exact match, coverage error; for all resamples at once.
+
+A resample is a row of weights: how often each study was drawn. The definitions are scikit-learn's; where a label is
+missing, F1 leaves out the answer and exact match the study.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+from numpy import ndarray
+
+from cxr_clip.metrics import divide
+
+Weights = Shaped[ndarray, "resamples studies"]
+Figures = Float[ndarray, "resamples"]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What was said and what is true of each study and finding, and whether its label is known at all."""
+
+    said: Bool[ndarray, "studies findings"]
+    true: Bool[ndarray, "studies findings"]
+    known: Bool[ndarray, "studies findings"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Counts:
+    """Right positives, and positives said and true together, of each finding."""
+
+    right: Float[ndarray, "resamples findings"]
+    either: Float[ndarray, "resamples findings"]
+
+
+def micro_f1(answers: Answers, weights: Weights) -> Figures:
+    """Return the F1 of all answers together; 0 where nothing is said nor true."""
+    counts = _counts(answers, weights)
+    return _f1(counts.right.sum(axis=1), counts.either.sum(axis=1))
+
+
+def macro_f1(answers: Answers, weights: Weights) -> Figures:
+    """Return the mean over findings of their F1, each 0 where nothing is said nor true of it."""
+    counts = _counts(answers, weights)
+    by_finding: Float[ndarray, "resamples findings"] = _f1(counts.right, counts.either)
+    mean: Figures = by_finding.mean(axis=1)
+    return mean
+
+
+def exact_match(answers: Answers, weights: Weights) -> Figures:
+    """Return the share of studies with all findings right, among those with all labels known; NaN without any."""
+    whole = answers.known.all(axis=1)
+    right = (answers.said == answers.true).all(axis=1) & whole
+    return divide(weights.astype(np.float64) @ right, weights.astype(np.float64) @ whole)
+
+
+def coverage_error(
+    scores: Float[ndarray, "studies findings"], labels: Bool[ndarray, "studies findings"], weights: Weights
+) -> Figures:
+    """Return how many findings, best scores first, must be taken on average to have all true ones; 0 of none true."""
+    lowest = np.where(labels, scores, np.inf).min(axis=1, keepdims=True)
+    covered = (scores >= lowest).sum(axis=1)
+    return divide(weights.astype(np.float64) @ covered, weights.sum(axis=1, dtype=np.float64))
+
+
+def _counts(answers: Answers, weights: Weights) -> _Counts:
+    said, true = answers.said & answers.known, answers.true & answers.known
+    drawn = weights.astype(np.float64)
+    return _Counts(right=drawn @ (said & true), either=drawn @ (said.astype(np.float64) + true))
+
+
+def _f1(right: Shaped[ndarray, "..."], either: Shaped[ndarray, "..."]) -> Shaped[ndarray, "..."]:
+    return np.asarray(2 * right / np.maximum(either, 1))

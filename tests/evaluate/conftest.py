@@ -86,6 +86,12 @@ def world():
 
 
 @pytest.fixture
+def world_of():
+    """Makes other worlds: studies, seed and noise."""
+    return make_world
+
+
+@pytest.fixture
 def embedder():
     return BlockEmbedder()
 

@@ -9,6 +9,7 @@ from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.data.store import ImageStore
 from cxr_clip.embed import load
 from cxr_clip.errors import EvaluationError
+from cxr_clip.evaluate.apply_calibration import calibrate_results, calibration_of_run
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
 from cxr_clip.evaluate.prompt_styles import choose_styles
 from cxr_clip.evaluate.report import write_report
@@ -55,6 +56,7 @@ def evaluate_run(
     Raises CheckpointError, ManifestError, PromptError or EvaluationError, each with its mend.
     """
     styles = choose_styles(request.styles, request.prompts)
+    own = calibration_of_run(run, request.manifest, request.split)
     embedder = load(run, device=device)
     manifest = read_manifest(request.manifest)
     studies = manifest.where(split=request.split)
@@ -62,13 +64,17 @@ def evaluate_run(
         raise EvaluationError(
             f"{request.manifest} has no study in the split {request.split.value!r}: choose another with --split"
         )
+    prompts = {style: load_zero_shot_prompts(style, request.prompts) for style in styles}
     results = evaluate_manifest(
         embedder,
         studies,
         read_image=ImageStore(manifest.root).read,
-        prompts={style: load_zero_shot_prompts(style, request.prompts) for style in styles},
+        prompts=prompts,
         options=request.options,
         advance=advance,
+    )
+    calibrated = calibrate_results(
+        results, own, embedder, manifest, prompts, split=request.split, options=request.options, advance=advance
     )
     curves = read_training_log(run / checkpoint.METRICS)
     page = write_report(
@@ -76,6 +82,7 @@ def evaluate_run(
         results,
         run_title=embedder.recipe.name,
         curves=curves,
+        calibrated=calibrated,
         details={
             "Run": str(run),
             "Weights": _weights_in_words(curves),

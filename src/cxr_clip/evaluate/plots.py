@@ -13,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from cxr_clip.evaluate.reliability import ReliabilityBin
 from cxr_clip.metrics import RocCurve
 
 if TYPE_CHECKING:
@@ -60,16 +61,49 @@ def line_panel(series: Sequence[Series], *, name: str, x_label: str) -> str:
     return _svg(figure, f"{name} over {x_label}: {', '.join(line.label for line in series)}")
 
 
+def reliability_panel(bins: Sequence[ReliabilityBin], *, name: str) -> str:
+    """Draw the share that has a finding over its probability, with intervals, and below it how many studies a bin has.
+
+    The axes end where the probabilities and intervals do, as those of rare findings are small.
+    """
+    figure, (shares, counts) = _stacked(1.9, 2.4)
+    x, observed = [one.probability for one in bins], [one.observed for one in bins]
+    reach = min(1.0, 1.05 * max(*x, *(one.high for one in observed)))
+    shares.plot([0, reach], [0, reach], color=MUTED, linewidth=0.5)
+    shares.vlines(x, [one.low for one in observed], [one.high for one in observed], color=SERIES[0], linewidth=1.2)
+    shares.plot(x, [one.value for one in observed], "o", color=SERIES[0], markersize=3)
+    shares.set(xlim=(-0.02 * reach, reach), ylim=(-0.02 * reach, reach))
+    shares.tick_params(labelbottom=False)
+    counts.vlines(x, 0, [one.n for one in observed], color=MUTED, linewidth=2)
+    counts.set(ylim=(0, None), yticks=[0, max(one.n for one in observed)])
+    return _svg(figure, f"Reliability of {name}: share over probability, and studies in each bin")
+
+
 def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
     """Make bare axes with quiet ticks; sizes in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
+    _quieten(axes)
+    return figure, axes
+
+
+def _stacked(width: float, height: float) -> "tuple[Figure, tuple[Axes, Axes]]":
+    """Make high axes above low ones that share the axis to the right."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=[4, 1])
+    _quieten(upper)
+    _quieten(lower)
+    return figure, (upper, lower)
+
+
+def _quieten(axes: "Axes") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(colors=MUTED, labelsize=8, length=0, pad=4)
-    return figure, axes
 
 
 def _thinned(curve: RocCurve) -> tuple[Any, Any]:

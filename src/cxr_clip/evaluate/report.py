@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from cxr_clip.evaluate import page
+from cxr_clip.evaluate import calibrated_page, page
+from cxr_clip.evaluate.calibrated import CalibratedResult
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.training_log import NO_CURVES, TrainingCurves
 
@@ -18,20 +19,31 @@ def write_report(
     *,
     run_title: str,
     curves: TrainingCurves = NO_CURVES,
+    calibrated: CalibratedResult | None = None,
     details: Mapping[str, str] | None = None,
 ) -> Path:
     """Write report.json and report.html into `folder` and return the path of the page.
 
-    `details` are facts of the run in words (checkpoint, manifest, split); `curves` are those of its training. Both
-    files are written under another name first, so a reader never sees half of one.
+    `details` are facts of the run in words (checkpoint, manifest, split); `curves` are those of its training;
+    `calibrated` is what thresholds and probabilities from validation do here. Both files are written under another
+    name first, so a reader never sees half of one.
     """
     facts = dict(details or {})
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "report.json", report_json(results, run_title=run_title, details=facts))
-    return write_whole(folder / "report.html", report_html(results, run_title=run_title, details=facts, curves=curves))
+    write_whole(folder / "report.json", report_json(results, run_title=run_title, details=facts, calibrated=calibrated))
+    return write_whole(
+        folder / "report.html",
+        report_html(results, run_title=run_title, details=facts, curves=curves, calibrated=calibrated),
+    )
 
 
-def report_json(results: Sequence[BenchmarkResult], *, run_title: str, details: Mapping[str, str]) -> str:
+def report_json(
+    results: Sequence[BenchmarkResult],
+    *,
+    run_title: str,
+    details: Mapping[str, str],
+    calibrated: CalibratedResult | None = None,
+) -> str:
     """Return every figure with its interval, the protocol and the counts, as JSON."""
     content = {
         "run": run_title,
@@ -57,12 +69,18 @@ def report_json(results: Sequence[BenchmarkResult], *, run_title: str, details: 
             for result in results
             if result.findings
         },
+        "calibrated": None if calibrated is None else asdict(calibrated),
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def report_html(
-    results: Sequence[BenchmarkResult], *, run_title: str, details: Mapping[str, str], curves: TrainingCurves
+    results: Sequence[BenchmarkResult],
+    *,
+    run_title: str,
+    details: Mapping[str, str],
+    curves: TrainingCurves,
+    calibrated: CalibratedResult | None = None,
 ) -> str:
     """Return the page: one file without scripts, styles, fonts or pictures from elsewhere."""
     forest = page.forest(results)
@@ -77,6 +95,7 @@ def report_html(
         roc_panels=page.roc_panels(results, [row.finding for row in forest.rows]) if forest else (),
         retrieval_rows=page.retrieval_rows(results),
         gallery=[(entry, page.thumbnail(entry.image)) for result in results for entry in result.gallery],
+        calibrated=None if calibrated is None else calibrated_page.section(calibrated),
         training_panels=page.training_panels(curves),
         unreadable=curves.unreadable,
         warnings=curves.warnings,

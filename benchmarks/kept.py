@@ -67,7 +67,7 @@ def made_up_batch() -> Batch:
 
 
 def kept_bytes(forward: Callable[[], object]) -> int:
-    """Bytes that a forward pass keeps for its backward pass, each memory once."""
+    """Bytes that a forward pass keeps for its backward pass, each memory once; parameters are not among them."""
     kept: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:

@@ -1,9 +1,14 @@
-"""Programs of the tests: each runs in processes of its own, on the same code as the test that starts it."""
+"""Programs of the tests: each runs in processes of its own, on the same code as the test that starts it.
 
+And those of benchmarks/, whose functions tests call.
+"""
+
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import cxr_clip
 
@@ -27,3 +32,14 @@ def environment() -> dict[str, str]:
     """The environment of a program that imports what this process imports."""
     paths = (TESTS, Path(cxr_clip.__file__).parents[1])
     return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "HF_HUB_OFFLINE": "1"}
+
+
+def benchmark(name: str) -> ModuleType:
+    """A program of benchmarks/, imported by its path."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", TESTS.parent / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

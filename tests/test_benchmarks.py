@@ -1,6 +1,5 @@
 """The programs of benchmarks/ and the recipes: what they read is valid, what they write is what they found."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,19 +14,9 @@ import torch
 from cxr_clip.data.transforms import TrainTransform
 from cxr_clip.model.normalisation import IMAGENET
 from cxr_clip.recipe import load_recipe
+from support_programs import benchmark
 
 ROOT = Path(__file__).parents[1]
-
-
-def program(name: str) -> ModuleType:
-    """A program of benchmarks/, imported by its path."""
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def figure(value: float) -> dict[str, float]:
@@ -51,7 +40,7 @@ def test_every_recipe_is_valid_as_it_stands(path: Path) -> None:
 
 
 def test_every_variant_of_the_openi_benchmark_is_a_valid_recipe() -> None:
-    openi = program("openi")
+    openi = benchmark("openi")
     for variant, overrides in openi.VARIANTS.items():
         recipe = load_recipe(openi.RECIPE, overrides)
         pairs = 1 if variant == "plain CLIP" else 2
@@ -61,7 +50,7 @@ def test_every_variant_of_the_openi_benchmark_is_a_valid_recipe() -> None:
 def test_tables_say_what_the_results_say(tmp_path: Path) -> None:
     results = {"machine": "2 cores", "seconds": 615, "peak_memory_gb": 2.34, "benchmarks": BENCHMARKS}
     (tmp_path / "quickstart.json").write_text(json.dumps(results))
-    page = program("tables").with_tables("<!-- table: quickstart -->\nold\n<!-- end of table -->\n", tmp_path)
+    page = benchmark("tables").with_tables("<!-- table: quickstart -->\nold\n<!-- end of table -->\n", tmp_path)
     assert page.splitlines() == [
         "<!-- table: quickstart -->",
         "| figure | value (95 % interval) | chance |",
@@ -92,7 +81,7 @@ def test_the_cost_of_mimic_cxr_follows_from_the_rates(tmp_path: Path) -> None:
     """377,110 images at 52.376 a second are 7,200 s of one core."""
     (tmp_path / "prepare.json").write_text(json.dumps(RATES))
     page = "".join(f"<!-- table: {name} -->\n<!-- end of table -->\n" for name in ("rates", "cost"))
-    lines = program("tables").with_tables(page, tmp_path).splitlines()
+    lines = benchmark("tables").with_tables(page, tmp_path).splitlines()
     assert "| jpeg | 1.0 | 52.376 | 60.0 | 0.87 |" in lines
     assert "Peak memory of one process: 40 studies 100 MB, 400 studies 102 MB." in lines
     assert "| jpeg | 1.0 h | 4 min | 0.38 TB | 1.7 GB |" in lines
@@ -103,7 +92,7 @@ def test_the_cost_of_mimic_cxr_follows_from_the_rates(tmp_path: Path) -> None:
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return program("sources")
+    return benchmark("sources")
 
 
 @pytest.mark.parametrize("source", ["openi", "chexpert_5x200"])
@@ -113,7 +102,7 @@ def test_a_miniature_is_counted_beside_its_truth(sources: ModuleType, tmp_path: 
     assert found["planted"] == found["planted_and_named"] > 5
     assert (found["faults_found_by_inspect"], found["named_and_not_planted"]) == (0, 0)
     (tmp_path / "sources.json").write_text(json.dumps({"miniatures": {source: found}}))
-    table = program("tables").with_tables("<!-- table: miniatures -->\n<!-- end of table -->\n", tmp_path)
+    table = benchmark("tables").with_tables("<!-- table: miniatures -->\n<!-- end of table -->\n", tmp_path)
     images, planted = found["truth"]["images"], found["planted"]
     assert f"| `{source}` | 6 | {images} | 0 | {planted} | {planted} | 0 |" in table
 
@@ -145,13 +134,13 @@ def test_real_folders_are_counted_beside_what_they_hold(
 def test_a_table_without_results_is_empty_and_the_text_around_it_stays(tmp_path: Path) -> None:
     page = "before\n<!-- table: openi -->\n| old |\n<!-- end of table -->\nafter\n"
     empty = "before\n<!-- table: openi -->\n<!-- end of table -->\nafter\n"
-    assert program("tables").with_tables(page, tmp_path) == empty
+    assert benchmark("tables").with_tables(page, tmp_path) == empty
 
 
 def test_the_memory_of_a_command_is_that_of_all_its_processes() -> None:
     waiting = "x = bytearray(b'1' * 100_000_000); print(flush=True); input()"
     parent = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {waiting!r}])"
-    quickstart = program("quickstart")
+    quickstart = benchmark("quickstart")
     with subprocess.Popen([sys.executable, "-c", parent], stdin=-1, stdout=-1) as child:
         assert child.stdout is not None
         child.stdout.readline()
@@ -166,7 +155,7 @@ def test_the_memory_of_a_command_is_that_of_all_its_processes() -> None:
 
 
 def test_a_command_that_fails_ends_the_benchmark_with_its_code() -> None:
-    measure = program("quickstart").measure
+    measure = benchmark("quickstart").measure
     assert measure([sys.executable, "-c", ""]).seconds > 0
     with pytest.raises(SystemExit) as ended:
         measure([sys.executable, "-c", "raise SystemExit(3)"])
@@ -174,7 +163,7 @@ def test_a_command_that_fails_ends_the_benchmark_with_its_code() -> None:
 
 
 def test_the_quickstart_benchmark_writes_what_it_found(tmp_path: Path) -> None:
-    quickstart = program("quickstart")
+    quickstart = benchmark("quickstart")
     path = tmp_path / "new" / "quickstart.json"
     quickstart.write(path, quickstart.Spent(seconds=61.4, memory=1_500_000_000), BENCHMARKS)
     content = json.loads(path.read_text())
@@ -185,7 +174,7 @@ def test_the_quickstart_benchmark_writes_what_it_found(tmp_path: Path) -> None:
 def test_a_quickstart_that_would_continue_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["quickstart.py", "--work", str(tmp_path)])
     with pytest.raises(SystemExit, match="give a new --work folder"):
-        program("quickstart").main()
+        benchmark("quickstart").main()
 
 
 def test_the_benchmark_of_the_data_measures_every_form(tmp_path: Path) -> None:
@@ -198,7 +187,7 @@ def test_the_benchmark_of_the_data_measures_every_form(tmp_path: Path) -> None:
     assert all(rate["processor"] > 0 < rate["clock"] for rate in rates.values())
     assert {name for ratio in found["ratios"] for name in ratio.split("/")} <= rates.keys()
     (tmp_path / "data.json").write_text(json.dumps(found))
-    table = program("tables").with_tables("<!-- table: data -->\n<!-- end of table -->\n", tmp_path)
+    table = benchmark("tables").with_tables("<!-- table: data -->\n<!-- end of table -->\n", tmp_path)
     ratio, rate = found["ratios"]["ours_256/plain_512"], rates["ours_256"]["processor"]
     assert f"| ours, store of 256 | {rate:,.0f} | {ratio:.1f} |" in table
 
@@ -210,7 +199,7 @@ def test_the_benchmark_of_the_start_runs_every_command(tmp_path: Path) -> None:
     seconds = json.loads(file.read_text())["seconds"]
     assert all(spent["clock"] > 0 < spent["processor"] for spent in seconds.values())
     assert seconds["python -c pass"]["processor"] < seconds["cxr-clip --help"]["processor"]
-    table = program("tables").with_tables("<!-- table: startup -->\n<!-- end of table -->\n", tmp_path)
+    table = benchmark("tables").with_tables("<!-- table: startup -->\n<!-- end of table -->\n", tmp_path)
     assert f"| `cxr-clip --help` | {seconds['cxr-clip --help']['clock']:.2f} |" in table
 
 
@@ -233,7 +222,7 @@ class Middle(np.random.Generator):
 
 @pytest.mark.parametrize("share", [0.9, 0.1], ids=["plain", "equalised"])
 def test_the_plain_form_of_the_benchmark_makes_the_same_picture(share: float) -> None:
-    data = program("data")
+    data = benchmark("data")
     noise = np.random.default_rng(0).integers(0, 256, (280, 300), dtype=np.uint8)
     picture = cv2.GaussianBlur(noise, (0, 0), 3)
     seen = data.plain_view(cv2.imencode(".png", picture)[1].tobytes(), Middle(share))
@@ -244,7 +233,7 @@ def test_the_plain_form_of_the_benchmark_makes_the_same_picture(share: float) ->
 
 
 def test_what_an_option_saves_is_counted_once_for_each_memory() -> None:
-    kept = program("kept")
+    kept = benchmark("kept")
     weight, given = torch.nn.Parameter(torch.ones(3, 3)), torch.ones(5, 3)
     # A product keeps its input (60 bytes) however often it is used, an exponential its result (60 bytes).
 
@@ -257,5 +246,5 @@ def test_what_an_option_saves_is_counted_once_for_each_memory() -> None:
 def test_the_table_of_options_says_what_was_counted(tmp_path: Path) -> None:
     options = [{"option": "`train=locked`", "training_weights": 24_950_849, "kept_mb_per_study": 174.1}]
     (tmp_path / "kept.json").write_text(json.dumps({"options": options}))
-    page = program("tables").with_tables("<!-- table: kept -->\n<!-- end of table -->\n", tmp_path)
+    page = benchmark("tables").with_tables("<!-- table: kept -->\n<!-- end of table -->\n", tmp_path)
     assert page.splitlines()[3] == "| `train=locked` | 25.0 | 174 |"

@@ -86,6 +86,18 @@ def test_windowings_are_for_sources_with_dicom_alone(command: Command, capsys: p
     assert "windowing percentile, now file" in capsys.readouterr().err
 
 
+def test_an_inspection_says_nothing_of_windowings_and_reports_where_there_are_none(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("synthesize", "chestxray14", "raw", "--studies", 2, "--image-size", 64, *SMALL) == 0
+    assert command("prepare", "chestxray14", "raw", "out", *SMALL) == 0
+    assert command("inspect", "out", "--samples", 0, "--quiet") == 0
+    page = (tmp_path / "out" / "inspect.html").read_text()
+    for shown in (capsys.readouterr().out, page):
+        assert not re.search("windowing|label.reports|labelled|prepared with", shown)
+    assert "short side 512" in page
+
+
 def test_the_manifest_itself_says_the_windowing_and_shares_of_two_do_not_merge(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

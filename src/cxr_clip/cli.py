@@ -1,8 +1,10 @@
 """The command `cxr-clip`: the commands by name, and how they end."""
 
 import sys
+from collections.abc import Callable
 
 import typer
+from typer.core import TyperGroup
 
 from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import evaluate, quickstart, recipe, train
@@ -15,7 +17,30 @@ from cxr_clip.commands.use import classify, embed, reference
 from cxr_clip.errors import AnotherWorkerFailedError, CxrClipError
 from cxr_clip.terminal import say_on_stderr
 
+# The commands as the help shows them: in the order in which people come to them.
+PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
+    "Start": (quickstart,),
+    "Data": (prepare_app, merge, inspect, overlap, synthesize_app),
+    "Train and measure": (train, evaluate, compare, calibrate, recipe),
+    "Use a model": (classify, reference, embed, import_weights, push),
+}
+
+
+class InOrder(TyperGroup):
+    """The commands in the order of the panels; Typer itself puts those with commands below them last."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        """The names of all commands."""
+        return [name_of(command) for commands in PANELS.values() for command in commands]
+
+
+def name_of(command: Callable[..., None] | typer.Typer) -> str:
+    """What is typed for it."""
+    return str(command.info.name) if isinstance(command, typer.Typer) else command.__name__.replace("_", "-")
+
+
 app = typer.Typer(
+    cls=InOrder,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Contrastive language-image pre-training for chest X-rays: from raw downloads to a measured model.",
@@ -23,26 +48,13 @@ app = typer.Typer(
 INTERRUPTED = 130
 CONTINUING = ("prepare", "merge", "train", "embed", "quickstart")
 
-app.add_typer(prepare_app, name="prepare")
-app.add_typer(synthesize_app, name="synthesize")
-_COMMANDS = (
-    merge,
-    inspect,
-    overlap,
-    train,
-    evaluate,
-    compare,
-    calibrate,
-    reference,
-    classify,
-    embed,
-    recipe,
-    quickstart,
-    import_weights,
-    push,
-)
-for _command in _COMMANDS:
-    app.command()(_command)
+
+for _panel, _commands in PANELS.items():
+    for _command in _commands:
+        if isinstance(_command, typer.Typer):
+            app.add_typer(_command, rich_help_panel=_panel)
+        else:
+            app.command(rich_help_panel=_panel)(_command)
 
 
 def main() -> None:

@@ -86,7 +86,9 @@ def show_inspection(inspection: "Inspection", page: Path) -> None:
         numbers = (f"{count:,}" for count in (group.studies, group.patients, group.images))
         table.add_row(group.source, group.split or "all", *numbers)
     console.print(table)
-    say(f"prepared with {inspection.provenance}")
+    prepared = inspection.provenance.in_words(dicom=inspection.counts.dicom_images > 0)
+    if prepared:
+        say(f"prepared with {prepared}")
     for row in inspection.published:
         where = f" in {row.split}" if row.split else ""
         say(f"{row.source}{where}: {row.here:,} of {row.published:,} published {row.unit}")

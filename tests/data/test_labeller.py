@@ -1,6 +1,5 @@
 """Reports become findings: the strongest mention counts, silence is not denial, and normal reports are "No Finding"."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from cxr_clip.data.reports import sections_from_labelled
 from cxr_clip.study import Certainty, Split, Study
 from cxr_clip.synthetic.house_styles import write_report
 from cxr_clip.synthetic.pathology import draw_findings
+from support_programs import benchmark
 
 POSITIVE, NEGATIVE, UNCERTAIN = Certainty.POSITIVE, Certainty.NEGATIVE, Certainty.UNCERTAIN
 ROOT = Path(__file__).parents[2]
@@ -104,13 +104,13 @@ def test_any_words_give_known_findings(words: list[str]) -> None:
 
 
 def test_the_benchmark_counts_what_the_reference_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    benchmark = _benchmark()
+    program = benchmark("labeller")
     _write_openi(tmp_path, {"1": "Nodule.", "2": "No nodule.", "3": "Possible nodule.", "4": "Clear lungs."})
     (tmp_path / "labels_nih14.csv").write_text("uid,Nodule,normal\n1,1,0\n2,1,0\n3,0,0\n4,0,1\n")
     (tmp_path / "split.csv").write_text("uid,split\n1,train\n2,train\n3,validate\n4,test\n")
     results = tmp_path / "labeller.json"
     monkeypatch.setattr(sys, "argv", ["labeller.py", "--openi", str(tmp_path), "--results", str(results)])
-    benchmark.main()
+    program.main()
     content = json.loads(results.read_text())
     assert content["reports"] == {"train and validate": 3, "test": 1, "all": 4}
     assert content["reports_a_second"]["as_they_come"] > 0
@@ -133,15 +133,6 @@ def _made_up(seed: int) -> tuple[dict[str, Certainty], dict[str, Certainty]]:
     report = write_report(findings, rng, age=60, sex="F")
     sections = sections_from_labelled([("FINDINGS", report.findings), ("IMPRESSION", report.impression)])
     return {finding.name: finding.certainty for finding in findings}, label_report(sections)
-
-
-def _benchmark():
-    path = ROOT / "benchmarks" / "labeller.py"
-    spec = importlib.util.spec_from_file_location("benchmark_labeller", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def _write_openi(raw: Path, impressions: dict[str, str]) -> None:

@@ -99,6 +99,12 @@ Opacities, differential includes edema, hemorrhage and atypical infection. | Lun
 Borderline cardiomegaly. | Cardiomegaly?
 The heart is top-normal to mildly enlarged. | Cardiomegaly?
 Cardiac silhouette is normal to mildly enlarged. | Cardiomegaly?
+Heart size is top normal. | Cardiomegaly-
+The heart is top-normal in size without edema. | Cardiomegaly-, Edema-
+Heart size is at the upper limits of normal. | Cardiomegaly-
+The heart is normal to the left of the scar. | Cardiomegaly-
+The spleen is normal to mildly enlarged. |
+Hilar nodes are normal to mildly enlarged, and the heart is normal. | Cardiomegaly-
 The heart is mildly enlarged. | Cardiomegaly+
 There is blunting of the right costophrenic angle. | Pleural Effusion?
 Mild pulmonary vascular congestion. | Edema?

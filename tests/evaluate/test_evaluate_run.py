@@ -111,7 +111,13 @@ def test_of_a_prompt_file_all_styles_are_measured(run: Path, manifest: Path, tmp
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(None, "cannot be read"), ("{", "cannot be read"), ("- a", "no style of prompts"), ("{}", "no style of prompts")],
+    [
+        (None, "cannot be read"),
+        ("{", "is not valid YAML"),
+        ("- a", "expected `name: ...` entries"),
+        ("{}", "no style of prompts"),
+        ("a: {}\na: {}", "'a' is given a second time"),
+    ],
 )
 def test_a_prompt_file_without_styles_is_told(
     run: Path, manifest: Path, tmp_path: Path, text: str | None, words: str

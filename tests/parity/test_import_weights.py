@@ -106,6 +106,7 @@ def test_texts_have_the_recorded_embeddings_from_words_and_from_tokens(
 def test_the_scale_and_the_settings_are_those_of_the_file(runs, recorded, name: str) -> None:
     run = runs[name]
     assert_close(run.model.scale.detach(), recorded["out_logit_scale"][None])
+    assert run.recipe.profile == "published"
     assert run.recipe.data.image_size == 224
     assert run.recipe.data.max_tokens == 256
     assert run.recipe.model.text.pooling == "eos"

@@ -43,6 +43,12 @@ def test_the_run_folder_embeds_as_the_model_did(tmp_path: Path, words: Path) -> 
     assert run.recipe.name == "tiny"
     assert run.recipe.data.image_size == 32
     assert [source.manifest for source in run.recipe.data.sources] == [Path("mimic_cxr"), Path("chexpert")]
+    assert (run.recipe.profile, run.recipe.train.weight_decay_on, run.recipe.train.best_by) == (
+        "published",
+        "all",
+        "loss",
+    )
+    assert (run.recipe.data.training_pixels, run.recipe.data.sentence_order) == ("exact", "written")
     assert imported.origin.used == len(run.model.state_dict())
     assert imported.origin.tensors == len(published_weights(model))
 

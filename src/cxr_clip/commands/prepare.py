@@ -13,7 +13,9 @@ from cxr_clip.commands.sources import SOURCES, SourceEntry, SourceOption
 from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.terminal import bar, say, show_prepared
 
-prepare_app = typer.Typer(no_args_is_help=True, help="Turn a data set as downloaded into a manifest and image shards.")
+prepare_app = typer.Typer(
+    name="prepare", no_args_is_help=True, help="Turn a data set as downloaded into a manifest and image shards."
+)
 
 _RAW = Annotated[Path, typer.Argument(help="The data set as downloaded (unpacked).")]
 _OUT = Annotated[Path, typer.Argument(help="Where the manifest and the image shards go.")]

@@ -14,7 +14,9 @@ from cxr_clip.commands.sources import SOURCES, SourceEntry
 from cxr_clip.terminal import bar, say
 
 synthesize_app = typer.Typer(
-    no_args_is_help=True, help="Write made-up chest X-ray studies in the raw layout of a public data set."
+    name="synthesize",
+    no_args_is_help=True,
+    help="Write made-up chest X-ray studies in the raw layout of a public data set.",
 )
 
 _OUT = Annotated[Path, typer.Argument(help="The folder to write it into.")]

@@ -105,6 +105,8 @@ def _phrase(phrase: str, words: Mapping[str, str]) -> str:
     for token in phrase.split():
         if token == "...":
             pattern += _GAP
+        elif token.startswith("!"):
+            pattern += rf"(?! {_alternatives(token[1:], words)}\b)"
         elif token.startswith("["):
             option = _alternatives(token[1:-1], words)
             pattern += f"(?: {option})?" if pattern else f"(?:{option} )?"

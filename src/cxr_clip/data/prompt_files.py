@@ -65,6 +65,19 @@ def read_zero_shot_prompts(path: Path, *, style: str) -> dict[str, tuple[tuple[s
     return prompts
 
 
+def styles_of(path: Path) -> tuple[str, ...]:
+    """The styles of a file of zero-shot prompts, in the order in which they stand there.
+
+    Raises PromptError where there is none, and for a key that is given twice.
+    """
+    styles = tuple(_read(path))
+    if not styles:
+        raise PromptError(
+            f"{path} has no style of prompts: write {{style: {{finding: {{positive: [...], negative: [...]}}}}}}"
+        )
+    return styles
+
+
 def _of_finding(entry: object, shared: Slots, *, where: str) -> dict[Certainty, Groups]:
     """The sentences of one finding by certainty."""
     keys = _mapping(entry, where=where)

@@ -25,9 +25,16 @@ class Provenance:
     labelled_by_rule: bool = False
 
     def __str__(self) -> str:
-        ids = "" if self.hashed_ids is None else f", ids hashed with the salt {self.hashed_ids}"
-        rule = ", labels from reports by rule where there were none" if self.labelled_by_rule else ""
-        return f"windowing {self.windowing or 'not known'}{ids}{rule}"
+        return self.in_words(dicom=True)
+
+    def in_words(self, *, dicom: bool) -> str:
+        """What there is to say; nothing of a windowing where no image was a DICOM file."""
+        told = {
+            f"windowing {self.windowing or 'not known'}": dicom,
+            f"ids hashed with the salt {self.hashed_ids}": self.hashed_ids is not None,
+            "labels from reports by rule where there were none": self.labelled_by_rule,
+        }
+        return ", ".join(words for words, applies in told.items() if applies)
 
     def kept_in(self, schema: pa.Schema) -> pa.Schema:
         """The schema with this provenance as its metadata, in place of any other metadata."""

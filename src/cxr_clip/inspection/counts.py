@@ -11,6 +11,8 @@ from cxr_clip.data.columns import counts_of, counts_of_numbers, elements, entrie
 from cxr_clip.data.findings import FINDINGS
 from cxr_clip.study import Certainty, Split
 
+_DICOM_NAME = r"(?i)(\.dcm|\.dicom|(^|/)[^/.]*)$"
+
 
 @dataclass(frozen=True)
 class Group:
@@ -25,11 +27,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of a manifest. `sections`, `boxes` and `masks` count studies that have them."""
+    """The counts of a manifest. `sections`, `boxes` and `masks` count studies that have them.
+
+    `dicom_images` were files named .dcm or .dicom, or without a suffix, as DICOM files often are.
+    """
 
     studies: int
     patients: int
     images: int
+    dicom_images: int
     groups: tuple[Group, ...]
     views: Mapping[str, int]
     images_per_study: Mapping[int, int]
@@ -68,6 +74,7 @@ def count(table: pa.Table) -> Counts:
         studies=table.num_rows,
         patients=table.group_by(["source", "patient"]).aggregate([]).num_rows,
         images=len(images),
+        dicom_images=int(pc.sum(pc.match_substring_regex(images.field("path"), _DICOM_NAME)).as_py() or 0),
         groups=_groups(table),
         views=counts_of(images.field("view")),
         images_per_study=counts_of_numbers(lengths(table, "images")),

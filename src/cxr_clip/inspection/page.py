@@ -104,9 +104,12 @@ def _values(inspection: Inspection, manifest: Manifest) -> dict[str, Any]:
 
 
 def _settings(inspection: Inspection) -> dict[str, Any]:
-    """How the manifest was prepared; what it says itself goes before what its summary says."""
+    """How the manifest was prepared; what it says itself goes before what its summary says, where it applies."""
     told = {**inspection.preparation.settings, **asdict(inspection.provenance)}
-    return {name: value for name, value in told.items() if value is not None and value is not False}
+    unsaid = {"label_reports"} | (set() if inspection.counts.dicom_images else {"windowing"})
+    return {
+        name: value for name, value in told.items() if name not in unsaid and value is not None and value is not False
+    }
 
 
 def bars(counts: Mapping[Any, int], total: int) -> list[Bar]:

@@ -78,12 +78,16 @@ def _refuse_long_texts(settings: PublishedSettings, model: DualEncoder) -> None:
 
 
 def _recipe(name: str, settings: PublishedSettings, architecture: Architecture, model: DualEncoder) -> Recipe:
-    """The settings as a recipe; its manifests are the names of the data sets, as there are no manifests of them."""
+    """The settings as a recipe of the published profile, which says what the checkpoint is silent about.
+
+    Its manifests are the names of the data sets, as there are no manifests of them.
+    """
     mean, std = (tuple(values.flatten().tolist()) for values in (model.image.mean, model.image.std))
     resnet = architecture.image["model_type"] == "resnet"
     origin = {"architecture": "resnet50"} if resnet else {"pretrained": settings.image_encoder}
     content = {
         "name": name,
+        "profile": "published",
         "data": {
             "sources": [{"manifest": one} for one in settings.data_sets or ("unknown",)],
             "image_size": settings.image_size,

@@ -13,7 +13,6 @@ import pytest
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.data.store import ImageStore
 from cxr_clip.errors import ManifestError, SourceError
-from cxr_clip.prepare import merge
 from cxr_clip.prepare.merge import merge_shares
 from cxr_clip.prepare.openi import prepare_openi
 from cxr_clip.prepare.pipeline import PrepareOptions
@@ -131,8 +130,8 @@ def test_a_stopped_merge_continues(openi: Path, tmp_path: Path, monkeypatch: pyt
         merge_shares(tmp_path / "merged", folders, progress=interrupt)
     assert not (tmp_path / "merged" / "manifest.parquet").exists()
     brought: list[Path] = []
-    bring = merge._bring
-    monkeypatch.setattr(merge, "_bring", lambda file, to: (brought.append(to), bring(file, to)))
+    link = os.link
+    monkeypatch.setattr(os, "link", lambda file, to: (brought.append(to), link(file, to)))
     merge_shares(tmp_path / "merged", folders)
     assert len(brought) == 6
     prepare_openi(openi, tmp_path / "single", options(None))

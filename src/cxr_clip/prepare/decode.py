@@ -1,9 +1,5 @@
 """Decode the images of many studies at once, in order, whatever single files do to the decoder."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -14,12 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import cv2
-
 from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.data.images import StoredPicture, for_store
-from cxr_clip.errors import CxrClipError, ImageError, SourceError
+from cxr_clip.errors import CxrClipError, ImageError
 from cxr_clip.prepare.records import Rejection
+from cxr_clip.spawned import start_pool
 from cxr_clip.study import Study
 
 MAX_BYTES = 500_000_000
@@ -154,33 +149,10 @@ class Decoder:
             )
 
     def _start(self) -> ProcessPoolExecutor:
-        # Spawned, because the caller may draw a progress bar in a thread, and threads do not survive a fork.
-        spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self._processes, mp_context=spawn, initializer=_prepare_process)
-        try:
-            self._pool.submit(os.getpid).result()
-        except BrokenProcessPool as error:
-            raise SourceError(
-                "processes for decoding cannot be started: put what your script does under "
-                "`if __name__ == '__main__':`, or decode with one process"
-            ) from error
+        self._pool = start_pool(self._processes, purpose="decoding")
         return self._pool
 
     def _stop(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
-
-
-def _prepare_process() -> None:
-    """One thread each; an interrupt is the parent's business; the death of the parent ends the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:  # pragma: no cover - runs when the parent was killed
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

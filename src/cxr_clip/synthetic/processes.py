@@ -1,18 +1,13 @@
 """Work done in order, by this process or by several."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-import cv2
-
 from cxr_clip.errors import SourceError
+from cxr_clip.spawned import start_pool
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -40,7 +35,7 @@ def in_order(
 
 
 def _by_several(work: Callable[[Job], Result], jobs: Iterable[Job], processes: int) -> Iterator[Result]:
-    pool = _start(processes)
+    pool = start_pool(processes, purpose="drawing")
     waiting: deque[Future[Result]] = deque()
     try:
         for job in jobs:
@@ -56,31 +51,3 @@ def _by_several(work: Callable[[Job], Result], jobs: Iterable[Job], processes: i
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start(processes: int) -> ProcessPoolExecutor:
-    # Spawned, because the caller may draw a progress bar in a thread, and threads do not survive a fork.
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=spawn, initializer=_prepare_process)
-    try:
-        pool.submit(os.getpid).result()
-    except BrokenProcessPool as error:
-        raise SourceError(
-            "processes for drawing cannot be started: put what your script does under "
-            "`if __name__ == '__main__':`, or draw with one process"
-        ) from error
-    return pool
-
-
-def _prepare_process() -> None:
-    """One thread each; an interrupt is the parent's business; the death of the parent ends the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:  # pragma: no cover - runs when the parent was killed
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

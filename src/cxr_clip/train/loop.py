@@ -1,6 +1,6 @@
 """The training loop: step after step, with validation, checkpoints and exact continuation."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -42,36 +42,26 @@ def train(
     model, pace, workers = training.model, training.pace, training.workers
     state = load_state(resume, model, training.optimizer, training.average) if resume.is_file() else TrainState()
     refuse_disagreement(f"the step in {resume}", state.step, workers, mend=SAME_DISK)
-    monitor = Monitor(max_scale=model.max_scale)
-    monitor.replay(log.open_at(state.step))
+    told = _Told(training, log, Monitor(max_scale=model.max_scale))
+    told.replay(state.step)
     start, earlier = state.step, state.seconds
     watch, validation, images = Stopwatch(clock_of(training.device)), None, 0
     model.train()
     with Keeper(resume, weights, first=log.wait) as keeper:
         for batch in training.batches_from(state.step):
             watch.lap(Part.DATA)
-            if state.step == start:
-                rehearse(training, batch, start)
-            learnt = learn(training, batch, state.step, lap=watch.lap)
-            training.optimizer.step()
-            if training.average is not None:
-                training.average.follow(model, state.step + 1)
-            watch.lap(Part.OPTIMIZER)
+            learnt = _take_step(training, batch, state.step, lap=watch.lap, first=state.step == start)
             keeper.check()
             state = replace(state, step=state.step + 1)
-            epoch = state.step / pace.steps_per_epoch
             images += len(batch.images) * learnt.studies
             if pace.due(state.step, pace.log_steps):
-                told = figures(training, state.step, learnt, watch.spent, images)
-                log.training(state.step, epoch, told)
-                _warn(training, log, state.step, epoch, monitor.learning(epoch, told))
+                told.step(state.step, figures(training, state.step, learnt, watch.spent, images))
             watch.lap(Part.OTHER)
             best = training.validation_batches is None and state.step == pace.total_steps
             if training.validation_batches is not None and pace.due(state.step, pace.validate_steps):
                 keeper.wait()  # loader processes are forked off here, and no thread must be at work then
                 validation = _validate(training, training.validation_batches())
-                log.validation(state.step, epoch, validation.figures)
-                _warn(training, log, state.step, epoch, monitor.validation(epoch, validation.figures))
+                told.validation(state.step, validation.figures)
                 watch.lap(Part.VALIDATION)
                 state, best = _with_best(state, training.best_by(validation))
             resumable = pace.due(state.step, pace.checkpoint_steps)
@@ -85,8 +75,54 @@ def train(
         keeper.wait()
         watch.lap(Part.CHECKPOINTS)
     if images:
-        log.end(state.step, state.step / pace.steps_per_epoch, asdict(watch.spent))
+        told.end(state.step, watch.spent)
     return TrainResult(state, validation, watch.spent, state.step - start, images)
+
+
+def _take_step(training: Training, batch: Batch, step: int, *, lap: Callable[[Part], None], first: bool) -> Learnt:
+    """One step of the weights and of their average; `first`: of this session."""
+    if first:
+        rehearse(training, batch, step)
+    learnt = learn(training, batch, step, lap=lap)
+    training.optimizer.step()
+    if training.average is not None:
+        training.average.follow(training.model, step + 1)
+    lap(Part.OPTIMIZER)
+    return learnt
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What people and programs hear of a training: its figures, and what the monitor makes of them."""
+
+    training: Training
+    log: RunLog
+    monitor: Monitor
+
+    def replay(self, step: int) -> None:
+        """Go on after `step`, the monitor as one that has seen all before."""
+        self.monitor.replay(self.log.open_at(step))
+
+    def step(self, step: int, figures: Mapping[str, float]) -> None:
+        epoch = self._epoch(step)
+        self.log.training(step, epoch, figures)
+        self._warn(step, self.monitor.learning(epoch, figures))
+
+    def validation(self, step: int, figures: Mapping[str, float]) -> None:
+        epoch = self._epoch(step)
+        self.log.validation(step, epoch, figures)
+        self._warn(step, self.monitor.validation(epoch, figures))
+
+    def end(self, step: int, spent: TimeSpent) -> None:
+        self.log.end(step, self._epoch(step), asdict(spent))
+
+    def _warn(self, step: int, found: Iterable[Finding]) -> None:
+        """The signatures of failure that appear."""
+        for one in found if self.training.monitored else ():
+            self.log.warning(step, self._epoch(step), signature=one.signature, says=one.says, advice=one.advice)
+
+    def _epoch(self, step: int) -> float:
+        return step / self.training.pace.steps_per_epoch
 
 
 def figures(training: Training, step: int, learnt: Learnt, spent: TimeSpent, images: int) -> dict[str, float]:
@@ -107,12 +143,6 @@ def figures(training: Training, step: int, learnt: Learnt, spent: TimeSpent, ima
         "data_share": spent.data / max(spent.learning, 1e-9),
         **(batch_figures(learnt.views, scale, training.weights) if watched else {}),
     }
-
-
-def _warn(training: Training, log: RunLog, step: int, epoch: float, found: Iterable[Finding]) -> None:
-    """Log the signatures of failure that appear."""
-    for one in found if training.monitored else ():
-        log.warning(step, epoch, signature=one.signature, says=one.says, advice=one.advice)
 
 
 def _validate(training: Training, batches: Iterable[Batch]) -> Validation:

@@ -9,7 +9,14 @@ from torch.nn.functional import normalize
 
 from cxr_clip import ranking
 from cxr_clip.errors import EvaluationError
-from cxr_clip.ranking import best_target_ranks, merge_identical, recall_at, target_ranks
+from cxr_clip.ranking import (
+    best_target_ranks,
+    both_ways,
+    merge_identical,
+    recall_at,
+    target_ranks,
+    target_ranks_in_order,
+)
 
 
 def embeddings(count, dim, seed):
@@ -86,3 +93,53 @@ def test_half_precision_is_ranked_in_single_precision():
 
 def test_recall_is_the_share_of_ranks_up_to_k():
     assert recall_at(np.array([1, 5, 6, 100]), 5) == 0.5
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 10_000), st.booleans())
+def test_one_pass_gives_the_ranks_of_both_ways(texts, more, seed, coarse):
+    """Coarse embeddings have few different scores, so that ties of right and wrong targets are everywhere."""
+    rng = np.random.default_rng(seed)
+    group = rng.permutation(np.concatenate([np.arange(texts), rng.integers(0, texts, more)]))
+    images, targets = embeddings(len(group), 5, seed), embeddings(texts, 5, seed + 1)
+    if coarse:
+        images, targets = (torch.sign(one[:, :2]) / 2**0.5 for one in (images, targets))
+    found = both_ways(images, targets, group)
+    assert found.to_text.tolist() == target_ranks(images, targets, group).tolist()
+    assert found.to_image.tolist() == best_target_ranks(targets, images, group).tolist()
+
+
+def test_blocks_change_nothing_for_both_ways_and_in_order(monkeypatch):
+    images, texts, group = embeddings(50, 8, 0), embeddings(30, 8, 1), np.arange(50) % 30
+    whole, ordered = both_ways(images, texts, group), target_ranks_in_order(images, texts, group)
+    monkeypatch.setattr(ranking, "CHUNK_SCORES", 70)
+    parts = both_ways(images, texts, group)
+    assert (parts.to_text == whole.to_text).all()
+    assert (parts.to_image == whole.to_image).all()
+    assert (target_ranks_in_order(images, texts, group) == ordered).all()
+
+
+def test_in_order_a_tie_goes_to_the_target_that_is_listed_first():
+    point = torch.ones(1, 1)
+    ranks = target_ranks_in_order(point.expand(4, -1), point.expand(4, -1), [0, 1, 2, 3])
+    assert ranks.tolist() == [1, 2, 3, 4]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 10_000))
+def test_in_order_is_the_place_in_a_stable_sort(n, m, seed):
+    queries, targets = embeddings(n, 5, seed), embeddings(m, 5, seed + 1)
+    right = np.random.default_rng(seed).integers(0, m, n)
+    slow = [
+        np.argsort(-(targets @ q).numpy(), kind="stable").tolist().index(r) + 1
+        for q, r in zip(queries, right, strict=True)
+    ]
+    assert target_ranks_in_order(queries, targets, right).tolist() == slow
+
+
+def test_both_ways_and_in_order_refuse_what_is_not_finite():
+    spoiled = embeddings(3, 4, 0)
+    spoiled[1, 2] = torch.nan
+    for ranks in (both_ways, target_ranks_in_order):
+        with pytest.raises(EvaluationError, match="not finite"):
+            ranks(spoiled, embeddings(3, 4, 1), [0, 1, 2])

@@ -124,17 +124,31 @@ def _s(count: int) -> str:
 
 
 def show_evaluation(evaluation: "Evaluation") -> None:
-    """Show every figure of an evaluation; exact ones, such as chance, have no interval."""
+    """Show every figure of an evaluation with its benchmark's hash, and what is published of it.
+
+    Exact figures, such as chance, have no interval.
+    """
     from rich.table import Table
 
+    from cxr_clip.evaluate.published_figures import published_of
+
     for result in evaluation.results:
-        table = Table("figure", "value", "95 % interval", "n", title=result.name, title_justify="left")
+        published = published_of(result.name)
+        columns = ["figure", "value", "95 % interval", "n", *(["published"] if published else [])]
+        title = result.benchmark.label if result.benchmark is not None else result.name
+        table = Table(*columns, title=title, title_justify="left")
         for name, estimate in result.metrics.items():
             interval = "" if estimate.low == estimate.high else f"{estimate.low:.3f} to {estimate.high:.3f}"
-            table.add_row(name, f"{estimate.value:.3f}", interval, str(estimate.n))
+            theirs = published.values.get(name) if published else None
+            beside = [f"{theirs:.3f}" if theirs is not None else ""] if published else []
+            table.add_row(name, f"{estimate.value:.3f}", interval, str(estimate.n), *beside)
         console.print(table)
+        if published:
+            say(published.note)
         for note in result.notes:
             say(f"note: {note}")
+    if evaluation.others:
+        say(f"benchmarks made for this data set, with --benchmarks: {', '.join(evaluation.others)}")
     say(f"report: {evaluation.page}")
 
 

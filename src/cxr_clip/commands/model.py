@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, ManifestFolder, Overrides, Quiet, processes_or_cores
+from cxr_clip.commands.arguments import Device, Overrides, Quiet, processes_or_cores
+from cxr_clip.errors import EvaluationError
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, console, say, show_evaluation
 
@@ -49,26 +50,48 @@ def train(
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    manifest: ManifestFolder,
+    model: Annotated[str, typer.Argument(help="A run folder, a saved model, or a model on the hub (owner/name).")],
+    manifests: Annotated[list[Path], typer.Argument(help="A manifest folder; several with --benchmarks.")],
     *,
-    split: Annotated[Split, typer.Option(help="The part of the manifest.")] = Split.TEST,
+    benchmarks: Annotated[
+        str | None,
+        typer.Option(
+            help="Benchmarks of the table, with commas between, or all that apply to the manifests.",
+            show_default="every finding and retrieval, whatever the data set",
+        ),
+    ] = None,
+    split: Annotated[Split | None, typer.Option(help="The part of the manifest.", show_default="test")] = None,
     style: Styles = None,
     prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
     finding: Findings = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.", min=100)] = 1000,
-    out: Annotated[Path | None, typer.Option(help="Where the report goes; default: the run folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the report goes; default: the model's folder.")] = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Measure zero-shot classification and retrieval; writes report.json and report.html."""
+    """Measure a model: zero-shot, retrieval, few-shot; writes report.json and report.html."""
     from cxr_clip.data.findings import canonical
     from cxr_clip.evaluate.benchmarks import EvaluationOptions
-    from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
+    from cxr_clip.evaluate.evaluate_run import (
+        BenchmarkRequest,
+        EvaluationRequest,
+        evaluate_benchmarks,
+        evaluate_run,
+    )
 
+    if benchmarks is not None:
+        _refuse_beside_benchmarks(split=split, style=style, prompts=prompts, finding=finding)
+        names = tuple(name.strip() for name in benchmarks.split(","))
+        asked = BenchmarkRequest(tuple(manifests), names, EvaluationOptions(resamples=resamples))
+        with bar("Embedding images", quiet) as advance:
+            evaluation = evaluate_benchmarks(model, asked, out=out, device=device, advance=advance)
+        show_evaluation(evaluation)
+        return
+    if len(manifests) > 1:
+        raise EvaluationError("several manifests need --benchmarks NAME,NAME or --benchmarks all: or give one manifest")
     request = EvaluationRequest(
-        manifest=manifest,
-        split=split,
+        manifest=manifests[0],
+        split=split or Split.TEST,
         styles=tuple(style) if style else None,
         prompts=prompts,
         options=EvaluationOptions(
@@ -76,8 +99,17 @@ def evaluate(
         ),
     )
     with bar("Embedding images", quiet) as advance:
-        evaluation = evaluate_run(run, request, out=out, device=device, advance=advance)
+        evaluation = evaluate_run(model, request, out=out, device=device, advance=advance)
     show_evaluation(evaluation)
+
+
+def _refuse_beside_benchmarks(**options: object) -> None:
+    """Raise EvaluationError for an option that a benchmark of the table has its own answer to."""
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise EvaluationError(
+            f"{', '.join(given)} has no effect beside --benchmarks, whose records say it: leave one of them out"
+        )
 
 
 def recipe(

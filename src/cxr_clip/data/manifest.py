@@ -1,6 +1,6 @@
 """The manifest: every study of a prepared data set in one Parquet file, read without loading it as objects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
@@ -142,9 +142,19 @@ class Manifest(Sequence[Study]):
         for batch in self.table.to_batches(max_chunksize=256):
             yield from map(_to_study, batch.to_pylist())
 
-    def where(self, *, split: Split) -> "Manifest":
-        """The studies of one split, in the same order."""
-        return Manifest(self.root, self.table.filter(pc.equal(self.table["split"], split.value)))
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The data sets that the studies come from, in the order in which they first appear."""
+        return tuple(pc.unique(self.table["source"]).to_pylist())
+
+    def where(self, *, split: Split | None = None, sources: Collection[str] | None = None) -> "Manifest":
+        """The studies of one split and of some sources, in the same order; None: of all."""
+        table = self.table
+        if split is not None:
+            table = table.filter(pc.equal(table["split"], split.value))
+        if sources is not None:
+            table = table.filter(pc.is_in(table["source"], pa.array(sorted(sources), pa.string())))
+        return Manifest(self.root, table)
 
 
 def read_manifest(path: Path, *, check: bool = True) -> Manifest:

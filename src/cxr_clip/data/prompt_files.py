@@ -78,6 +78,23 @@ def styles_of(path: Path) -> tuple[str, ...]:
     return styles
 
 
+def read_class_prompts(path: Path) -> dict[str, tuple[str, ...]]:
+    """The set of prompts of each class: `{finding: {slots: {...}, prompts: [templates]}}`, in the order of the file.
+
+    Raises PromptError for a file that breaks its shape, and for a key that is given twice.
+    """
+    sets: dict[str, tuple[str, ...]] = {}
+    for name, (finding, entry) in _canonical_keys(_read(path), where=str(path)).items():
+        where = f"{path}: {name}"
+        keys = _mapping(entry, where=where)
+        _only(keys, ("slots", "prompts"), where=where)
+        slots = _slots(keys.get("slots", {}), where=f"{where}: slots")
+        templates = _texts(keys.get("prompts", []), where=f"{where}: prompts")
+        expanded = (text for template in templates for text in _expanded(template, slots, where=where))
+        sets[finding] = tuple(dict.fromkeys(expanded))
+    return sets
+
+
 def _of_finding(entry: object, shared: Slots, *, where: str) -> dict[Certainty, Groups]:
     """The sentences of one finding by certainty."""
     keys = _mapping(entry, where=where)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cxr_clip.data.findings import NO_FINDING
-from cxr_clip.data.prompt_files import read_training_prompts, read_zero_shot_prompts
+from cxr_clip.data.prompt_files import read_class_prompts, read_training_prompts, read_zero_shot_prompts
 from cxr_clip.errors import PromptError
 from cxr_clip.study import Certainty
 
@@ -108,6 +108,11 @@ def load_zero_shot_prompts(style: str = "standard", path: Path | None = None) ->
     """
     read = read_zero_shot_prompts(path or _resource("prompts_zero_shot.yaml"), style=style)
     return {finding: ZeroShotPrompt(finding, positive, negative) for finding, (positive, negative) in read.items()}
+
+
+def load_class_prompts() -> Mapping[str, tuple[str, ...]]:
+    """The project's own sets of prompts for one class of several, by finding."""
+    return read_class_prompts(_resource("prompts_classes.yaml"))
 
 
 def write_prompt_report(

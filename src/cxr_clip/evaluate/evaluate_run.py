@@ -1,22 +1,28 @@
-"""A run folder and a manifest in, every benchmark and the report out."""
+"""A model and manifests in, every benchmark and the report out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr_clip import checkpoint
-from cxr_clip.data.manifest import read_manifest
+from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.data.store import ImageStore
-from cxr_clip.embed import load
+from cxr_clip.embed import Embedder, load
 from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate.apply_calibration import calibrate_results, calibration_of_run
-from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
+from cxr_clip.evaluate.benchmark_table import ALL, applicable, choose
+from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, measure
+from cxr_clip.evaluate.calibrated import CalibratedResult
+from cxr_clip.evaluate.contract import Benchmark
 from cxr_clip.evaluate.prompt_styles import choose_styles
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.scores import SCORES, write_scores
 from cxr_clip.evaluate.study_images import Advance
+from cxr_clip.evaluate.subject import Material
 from cxr_clip.evaluate.training_log import TrainingCurves, read_training_log
+from cxr_clip.sharing.hub import find_model
 from cxr_clip.study import Split
 
 
@@ -35,29 +41,42 @@ class EvaluationRequest:
 
 
 @dataclass(frozen=True)
+class BenchmarkRequest:
+    """Which benchmarks of the table to measure, by name or "all" that apply, on which manifests."""
+
+    manifests: tuple[Path, ...]
+    names: tuple[str, ...] = (ALL,)
+    options: EvaluationOptions = field(default_factory=EvaluationOptions)
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """The figures of one evaluation, and the page that shows them."""
+    """The figures of one evaluation, the page that shows them, and the table's benchmarks that were not asked for."""
 
     results: tuple[BenchmarkResult, ...]
     page: Path
+    others: tuple[str, ...] = ()
 
 
 def evaluate_run(
-    run: Path,
+    model: Path | str,
     request: EvaluationRequest,
     *,
     out: Path | None = None,
     device: str = "auto",
     advance: Advance | None = None,
 ) -> Evaluation:
-    """Measure the best weights of `run`; report.json, report.html and scores.parquet go into `out`, else into the run.
+    """Ask a model for every finding and for retrieval, whatever the data set.
 
-    `advance` is told how many of how many images are embedded.
-    Raises CheckpointError, ManifestError, PromptError or EvaluationError, each with its mend.
+    `model` is what `cxr_clip.load` takes: a run folder, a saved model, a name on the hub. report.json, report.html and
+    scores.parquet go into `out`, else into the folder of the model. `advance` is told how many of how many images are
+    embedded. Raises CheckpointError, HubError, ManifestError, PromptError or EvaluationError, each with its mend.
     """
     styles = choose_styles(request.styles, request.prompts)
-    own = calibration_of_run(run, request.manifest, request.split)
-    embedder = load(run, device=device)
+    folder = find_model(model)
+    place = out or _place(model, folder)
+    own = calibration_of_run(folder, request.manifest, request.split)
+    embedder = load(folder, device=device)
     manifest = read_manifest(request.manifest)
     studies = manifest.where(split=request.split)
     if not len(studies):
@@ -65,35 +84,112 @@ def evaluate_run(
             f"{request.manifest} has no study in the split {request.split.value!r}: choose another with --split"
         )
     prompts = {style: load_zero_shot_prompts(style, request.prompts) for style in styles}
-    results = evaluate_manifest(
-        embedder,
-        studies,
-        read_image=ImageStore(manifest.root).read,
-        prompts=prompts,
-        options=request.options,
-        advance=advance,
-    )
+    material = Material(studies, ImageStore(manifest.root).read)
+    asked = [(one, material) for one in general_benchmarks(prompts, request.options, split=request.split)]
+    results = measure(embedder, asked, request.options, advance=advance)
+    facts = {
+        "Manifest": str(request.manifest),
+        "Split": f"{request.split.value}, {len(studies)} studies",
+        "Prompts": f"{', '.join(styles)} of {request.prompts or 'the package'}",
+    }
     calibrated = calibrate_results(
         results, own, embedder, manifest, prompts, split=request.split, options=request.options, advance=advance
     )
-    curves = read_training_log(run / checkpoint.METRICS)
+    page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated)
+    return Evaluation(tuple(results), page, others=tuple(one.name for one in applicable(manifest.sources)))
+
+
+def evaluate_benchmarks(
+    model: Path | str,
+    request: BenchmarkRequest,
+    *,
+    out: Path | None = None,
+    device: str = "auto",
+    advance: Advance | None = None,
+) -> Evaluation:
+    """Measure a model by benchmarks of the table; model, files and errors are those of `evaluate_run`.
+
+    Where all that apply are asked for, one without a study in its split is passed over; the report says which.
+    """
+    folder = find_model(model)
+    place = out or _place(model, folder)
+    manifests = [read_manifest(path) for path in request.manifests]
+    chosen = choose(request.names, [source for manifest in manifests for source in manifest.sources])
+    materials = _materials(chosen, manifests)
+    without = [one.name for one in chosen if not len(materials[one.name].manifest)]
+    if without and (list(request.names) != [ALL] or len(without) == len(chosen)):
+        raise EvaluationError(
+            f"the manifests have no study in the split that {', '.join(without)} measures: prepare that part of the "
+            "data set too"
+        )
+    embedder = load(folder, device=device)
+    asked = [(one, materials[one.name]) for one in chosen if one.name not in without]
+    results = measure(embedder, asked, request.options, advance=advance)
+    facts = {
+        "Manifest": ", ".join(map(str, request.manifests)),
+        "Split": "that of each benchmark",
+        **({"Passed over, no study in the split": ", ".join(without)} if without else {}),
+    }
+    page = _report(results, embedder, out=place, folder=folder, facts=facts)
+    return Evaluation(tuple(results), page)
+
+
+def _materials(chosen: Sequence[Benchmark], manifests: Sequence[Manifest]) -> Mapping[str, Material]:
+    """The studies of each benchmark, by its name; benchmarks of the same studies have one and the same."""
+    shared: dict[tuple[tuple[str, ...], Split | None], Material] = {}
+    for benchmark in chosen:
+        key = benchmark.sources, benchmark.split
+        if key not in shared:
+            manifest = _holder(benchmark, manifests)
+            studies = manifest.where(split=benchmark.split, sources=benchmark.sources)
+            shared[key] = Material(studies, ImageStore(manifest.root).read)
+    return {benchmark.name: shared[benchmark.sources, benchmark.split] for benchmark in chosen}
+
+
+def _holder(benchmark: Benchmark, manifests: Sequence[Manifest]) -> Manifest:
+    """The one manifest that has the data set of a benchmark."""
+    holders = [one for one in manifests if set(one.sources).intersection(benchmark.sources)]
+    if len(holders) > 1:
+        raise EvaluationError(
+            f"{holders[0].root} and {holders[1].root} both hold {', '.join(benchmark.sources)}: give one of them, or "
+            "join them with `cxr-clip merge`"
+        )
+    return holders[0]
+
+
+def _report(
+    results: Sequence[BenchmarkResult],
+    embedder: Embedder,
+    *,
+    out: Path,
+    folder: Path,
+    facts: Mapping[str, str],
+    calibrated: CalibratedResult | None = None,
+) -> Path:
+    """Write everything that an evaluation leaves behind; return the page."""
+    curves = read_training_log(folder / checkpoint.METRICS)
     page = write_report(
-        out or run,
+        out,
         results,
         run_title=embedder.recipe.name,
         curves=curves,
         calibrated=calibrated,
         details={
-            "Run": str(run),
+            "Run": str(folder),
             "Weights": _weights_in_words(curves),
-            "Manifest": str(request.manifest),
-            "Split": f"{request.split.value}, {len(studies)} studies",
-            "Prompts": f"{', '.join(styles)} of {request.prompts or 'the package'}",
+            **facts,
             "Images": f"{embedder.recipe.data.image_size} px, short side resized, centre crop",
         },
     )
-    write_scores((out or run) / SCORES, [one for result in results for one in result.scores])
-    return Evaluation(results=tuple(results), page=page)
+    write_scores(out / SCORES, [one for result in results for one in result.scores])
+    return page
+
+
+def _place(model: Path | str, folder: Path) -> Path:
+    """The folder of a local model, which takes its report. Raises EvaluationError for a model of the hub."""
+    if folder != Path(model):
+        raise EvaluationError(f"{model} is a model of the hub, whose copy here takes no report: say where with --out")
+    return folder
 
 
 def _weights_in_words(curves: TrainingCurves) -> str:

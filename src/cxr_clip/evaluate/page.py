@@ -8,13 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_clip.evaluate.contract import FindingsTask
 from cxr_clip.evaluate.plots import Series, line_panel, roc_panel
 from cxr_clip.evaluate.results import BenchmarkResult, FindingDetails
-from cxr_clip.evaluate.retrieval import RECALLS
 from cxr_clip.evaluate.statistics import Estimate
 from cxr_clip.evaluate.training_log import TrainingCurves
 
 THUMBNAIL = 224
+DATA_SETS = {
+    "chestxray14": "ChestX-ray14",
+    "chexpert_5x200": "CheXpert 5x200",
+    "chexpert_5x200_rebuilt": "CheXpert 5x200, rebuilt",
+    "mimic_cxr": "MIMIC-CXR",
+    "openi": "Open-I",
+    "rsna_pneumonia": "RSNA pneumonia",
+    "siim_pneumothorax": "SIIM-ACR pneumothorax",
+    "vindr_cxr": "VinDr-CXR",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class FindingRow:
     @property
     def share(self) -> str:
         """The share of studies that have the finding: the average precision of chance."""
-        return _of_hundred(self.positive / max(1, self.positive + self.negative))
+        return of_hundred(self.positive / max(1, self.positive + self.negative))
 
 
 @dataclass(frozen=True)
@@ -66,18 +76,6 @@ class Forest:
     macro: tuple[Bar, ...]
     rows: tuple[FindingRow, ...]
     too_few: tuple[FindingRow, ...]
-
-
-@dataclass(frozen=True)
-class RetrievalRow:
-    """One figure of the retrieval table."""
-
-    direction: str
-    figure: str
-    value: str
-    interval: str
-    chance: str
-    times: str
 
 
 @dataclass(frozen=True)
@@ -94,30 +92,44 @@ def zero_shot_results(results: Sequence[BenchmarkResult]) -> Sequence[BenchmarkR
     return [result for result in results if result.name.startswith("zero_shot/")]
 
 
-def heading(result: BenchmarkResult) -> str:
-    """Return the name of a benchmark in words."""
-    return "Retrieval" if result.name == "retrieval" else f"Zero-shot findings, {style_of(result)} prompts"
-
-
 def style_of(result: BenchmarkResult) -> str:
-    """Return the style of prompts of a zero-shot result."""
-    return result.name.removeprefix("zero_shot/")
+    """Return the style of prompts of a zero-shot result, or the variant of a benchmark that is made for a data set."""
+    named, task = result.name.split("/")[-1], result.benchmark.task if result.benchmark is not None else None
+    made_for_one = result.benchmark is not None and result.benchmark.sources
+    return task.style if made_for_one and result.name.count("/") == 1 and isinstance(task, FindingsTask) else named
+
+
+def is_main(result: BenchmarkResult) -> bool:
+    """Whether a result is no variant: of the benchmarks of a data set the first screen shows one of each kind."""
+    made_for_one = result.benchmark is not None and result.benchmark.sources
+    return not made_for_one or result.name.count("/") == 1
+
+
+def data_set_of(result: BenchmarkResult) -> str:
+    """Return the data set that a benchmark is made for, with a colon behind; nothing for those of any manifest."""
+    sources = result.benchmark.sources if result.benchmark is not None else ()
+    return f"{DATA_SETS[sources[0]]}: " if sources else ""
 
 
 def tiles(results: Sequence[BenchmarkResult]) -> tuple[Tile, ...]:
     """Return the headline figures: the macro AUROC of each style, and R@10 of both directions next to chance."""
     shown: list[Tile] = []
-    for result in zero_shot_results(results):
+    main = [result for result in results if is_main(result)]
+    for result in zero_shot_results(main):
         if macro := result.metrics.get("auroc/macro"):
             remark = f"{macro.n} findings; chance 0.500{_beside_chance(macro, 0.5)}"
-            shown.append(Tile(f"AUROC, {style_of(result)} prompts", *_decimals(macro), remark))
-    for result in results:
+            shown.append(Tile(f"{data_set_of(result)}AUROC, {style_of(result)} prompts", *_decimals(macro), remark))
+    for result in main:
+        if accuracy := result.metrics.get("accuracy/macro"):
+            chance = result.metrics["accuracy/chance"].value
+            remark = f"one class of several; chance {of_hundred(chance)}{_beside_chance(accuracy, chance)}"
+            shown.append(Tile(f"{data_set_of(result)}accuracy", *of_percent(accuracy), remark))
         for direction, words in (("image_to_text", "Image → text"), ("text_to_image", "Text → image")):
             if recall := result.metrics.get(f"{direction}/recall_at_10"):
                 chance = result.metrics[f"{direction}/recall_at_10_chance"].value
-                beside = _of_hundred(chance) + _beside_chance(recall, chance)
+                beside = of_hundred(chance) + _beside_chance(recall, chance)
                 remark = f"{recall.value / chance:.1f} × chance ({beside})"
-                shown.append(Tile(f"{words}, R@10", *_percent(recall), remark))
+                shown.append(Tile(f"{data_set_of(result)}{words}, R@10", *of_percent(recall), remark))
     return tuple(shown)
 
 
@@ -152,22 +164,6 @@ def roc_panels(results: Sequence[BenchmarkResult], order: Sequence[str]) -> tupl
         }
         panels.append(Panel(caption=finding, svg=roc_panel(curves, name=finding)))
     return tuple(panels)
-
-
-def retrieval_rows(results: Sequence[BenchmarkResult]) -> tuple[RetrievalRow, ...]:
-    """Return the retrieval table: both directions, recalls then ranks, next to chance."""
-    figures = {f"recall_at_{k}": f"R@{k}" for k in RECALLS} | {"mean_rank": "Mean rank", "median_rank": "Median rank"}
-    rows: list[RetrievalRow] = []
-    for metrics in (result.metrics for result in results if "image_to_text/mean_rank" in result.metrics):
-        for direction, words in (("image_to_text", "Image → text"), ("text_to_image", "Text → image")):
-            for key, name in figures.items():
-                one, chance = metrics[f"{direction}/{key}"], metrics[f"{direction}/{key}_chance"]
-                is_recall = key.startswith("recall")
-                value, interval = _percent(one) if is_recall else _ranks(one)
-                times = one.value / chance.value if is_recall else chance.value / one.value
-                chance_words = _percent(chance)[0] if is_recall else _ranks(chance)[0]
-                rows.append(RetrievalRow(words, name, value, interval, chance_words, f"{times:,.1f} ×"))
-    return tuple(rows)
 
 
 def training_panels(curves: TrainingCurves) -> tuple[Panel, ...]:
@@ -233,11 +229,12 @@ def _decimals(one: Estimate) -> tuple[str, str]:
     return f"{one.value:.3f}", f"{one.low:.3f} – {one.high:.3f}"
 
 
-def _percent(one: Estimate) -> tuple[str, str]:
-    return _of_hundred(one.value), f"{100 * one.low:.1f} – {_of_hundred(one.high)}"
+def of_percent(one: Estimate) -> tuple[str, str]:
+    """Write a share and its interval in percent."""
+    return of_hundred(one.value), f"{100 * one.low:.1f} – {of_hundred(one.high)}"
 
 
-def _of_hundred(share: float) -> str:
+def of_hundred(share: float) -> str:
     """Write a share in percent, with a space that does not break."""
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
@@ -247,5 +244,6 @@ def _beside_chance(one: Estimate, chance: float) -> str:
     return ", inside the interval" if one.low <= chance <= one.high else ""
 
 
-def _ranks(one: Estimate) -> tuple[str, str]:
+def of_rank(one: Estimate) -> tuple[str, str]:
+    """Write a rank and its interval."""
     return f"{one.value:,.1f}", f"{one.low:,.1f} – {one.high:,.1f}"

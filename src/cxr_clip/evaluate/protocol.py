@@ -1,6 +1,6 @@
 """The protocol of each benchmark in plain sentences: every choice that could move a figure."""
 
-from collections.abc import Sequence
+from cxr_clip.evaluate.contract import ClassesTask, FindingsTask, ImageRule, RetrievalTask, SetScore, Ties
 
 IMAGES = (
     "A study counts with its frontal images (PA, AP or frontal); where no view is frontal, with those of unknown view. "
@@ -16,35 +16,70 @@ def _intervals(resamples: int, seed: int) -> str:
     )
 
 
-def zero_shot(style: str, resamples: int, seed: int, *, min_positives: int) -> tuple[str, ...]:
+_OF_STUDY = {
+    ImageRule.MEAN: "A study's embedding is the mean of the unit-length embeddings of its images, brought back to unit "
+    "length.",
+    ImageRule.FIRST: "A study's embedding is that of the first of those images.",
+}
+
+
+def zero_shot(task: FindingsTask, resamples: int, seed: int) -> tuple[str, ...]:
     """Say how zero-shot figures are made."""
+    decisions = ("Accuracy and F1: the prompt with the larger cosine decides.",) if task.decisions else ()
     return (
         IMAGES,
-        "A study's embedding is the mean of the unit-length embeddings of its images, brought back to unit length.",
-        f"Prompts: the style '{style}', a positive and a negative side for each finding, listed below; several prompts "
-        "of one side are averaged as unit-length embeddings and brought back to unit length.",
+        _OF_STUDY[task.images],
+        f"Prompts: the style '{task.style}', a positive and a negative side for each finding, listed below; several "
+        "prompts of one side are averaged as unit-length embeddings and brought back to unit length.",
         "Score: the cosine with the positive side minus the cosine with the negative side, which orders studies as the "
         "softmax of the pair does at any temperature.",
         "One finding at a time: a study counts if the finding is explicitly positive or explicitly negative; uncertain "
         "and not mentioned are left out.",
         "AUROC and average precision with ties as scikit-learn has them; the macro average weighs findings equally and "
-        f"takes those with at least {min_positives} positive and {min_positives} negative studies.",
+        f"takes those with at least {task.min_positives} positive and {task.min_positives} negative studies.",
+        *decisions,
         _intervals(resamples, seed),
     )
 
 
-def retrieval(resamples: int, seed: int, recalls: Sequence[int]) -> tuple[str, ...]:
+def classes(task: ClassesTask, resamples: int, seed: int) -> tuple[str, ...]:
+    """Say how figures of one class of several are made."""
+    sizes = ", ".join(f"{one.finding} {len(one.prompts)}" for one in task.sets)
+    score = {SetScore.MEAN: "the mean cosine", SetScore.BEST: "the largest cosine"}[task.score]
+    return (
+        IMAGES,
+        _OF_STUDY[task.images],
+        f"A study counts if exactly one of the classes is positive. Prompts of each class, our own: {sizes}.",
+        f"The score of a class is {score} with its prompts; the largest score decides, the first of equal ones. "
+        "Nothing evens out the sizes of the sets, as in the published evaluation.",
+        "Accuracy: micro is the share of all studies that come to the right class, macro the mean of the classes' own.",
+        _intervals(resamples, seed),
+    )
+
+
+def class_notes(studies: int, chosen: int) -> tuple[str, ...]:
+    """Say how many studies do not show exactly one of the classes; nothing where all do."""
+    left = studies - chosen
+    return (f"{left:,} studies that do not show exactly one of the classes are left out.",) if left else ()
+
+
+def retrieval(task: RetrievalTask, resamples: int, seed: int) -> tuple[str, ...]:
     """Say how retrieval figures are made."""
+    ties = {
+        Ties.MIDDLE: "Equal cosines (closer than 0.000001) give the middle rank of the tie, rounded up, so a collapsed "
+        "model ranks as chance does.",
+        Ties.IN_ORDER: "Of equal cosines the text that is listed first comes first, which flatters a collapsed model; "
+        "the other way round is not asked. Both as in the published evaluation.",
+    }[task.ties]
     return (
         IMAGES,
         "The image of a study is the first of those; its text is the longer of findings and impression, in characters. "
         "A study without either section is left out.",
         "Identical texts (white space aside) are merged into one target, embedded once. From image to text one text is "
         "right; from text to image the images of all studies with that text are right and the best of them counts.",
-        "Rank by cosine against the whole pool. Equal cosines (closer than 0.000001) give the middle rank of the tie, "
-        "rounded up, so a collapsed model ranks as chance does.",
-        f"R@{', R@'.join(str(k) for k in recalls)}: the share of queries whose right target is among the first k; the "
-        "median rank is the smallest that half of the queries reach.",
+        f"Rank by cosine against the whole pool. {ties}",
+        f"R@{', R@'.join(str(k) for k in task.recalls)}: the share of queries whose right target is among the "
+        "first k; the median rank is the smallest that half of the queries reach.",
         "Chance is exact: the mean over all orders of the same pool.",
         _intervals(resamples, seed) + " Queries are resampled and the pool stays whole; a merged text goes with "
         "the patient of its first study.",

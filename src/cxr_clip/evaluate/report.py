@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from cxr_clip.evaluate import calibrated_page, page
+from cxr_clip.evaluate import calibrated_page, page, page_sections
 from cxr_clip.evaluate.calibrated import CalibratedResult
+from cxr_clip.evaluate.contract import content
+from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.training_log import NO_CURVES, TrainingCurves
 
@@ -45,12 +47,18 @@ def report_json(
     calibrated: CalibratedResult | None = None,
 ) -> str:
     """Return every figure with its interval, the protocol and the counts, as JSON."""
-    content = {
+    document = {
         "run": run_title,
         "details": dict(details),
         "benchmarks": {
             result.name: {name: asdict(estimate) for name, estimate in result.metrics.items()} for result in results
         },
+        "records": {
+            one.name: {"version": one.version, "hash": one.identity, "record": content(one)}
+            for one in (result.benchmark for result in results)
+            if one is not None
+        },
+        "published": {result.name: asdict(found) for result in results if (found := published_of(result.name))},
         "protocol": {result.name: list(result.protocol) for result in results},
         "notes": [f"{result.name}: {note}" for result in results for note in result.notes],
         "data": {result.name: asdict(result.population) for result in results},
@@ -71,7 +79,7 @@ def report_json(
         },
         "calibrated": None if calibrated is None else asdict(calibrated),
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def report_html(
@@ -83,18 +91,19 @@ def report_html(
     calibrated: CalibratedResult | None = None,
 ) -> str:
     """Return the page: one file without scripts, styles, fonts or pictures from elsewhere."""
-    forest = page.forest(results)
     return render_page(
         TEMPLATE,
         run_title=run_title,
         details=details,
         results=results,
-        headings={result.name: page.heading(result) for result in results},
+        several=len({page.data_set_of(result) for result in results}) > 1,
+        headings={result.name: page_sections.heading(result) for result in results},
         tiles=page.tiles(results),
-        forest=forest,
-        roc_panels=page.roc_panels(results, [row.finding for row in forest.rows]) if forest else (),
-        retrieval_rows=page.retrieval_rows(results),
-        gallery=[(entry, page.thumbnail(entry.image)) for result in results for entry in result.gallery],
+        zero_shot=page_sections.zero_shot_sections(results),
+        figures=page_sections.figure_sections(results),
+        leads=page_sections.LEADS,
+        not_measured=page_sections.NOT_MEASURED,
+        thumbnail=page.thumbnail,
         calibrated=None if calibrated is None else calibrated_page.section(calibrated),
         training_panels=page.training_panels(curves),
         unreadable=curves.unreadable,

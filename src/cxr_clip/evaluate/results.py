@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_clip.evaluate.contract import Benchmark
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.statistics import Estimate
 from cxr_clip.metrics import RocCurve
@@ -61,7 +62,9 @@ class BenchmarkResult:
     """The figures of one benchmark, by name, with the protocol in plain sentences and remarks on this run.
 
     Zero-shot figures are named "auroc/<finding>", "average_precision/<finding>" and ".../macro"; retrieval figures
-    "image_to_text/recall_at_10", "text_to_image/median_rank" and the same with "_chance" behind.
+    "image_to_text/recall_at_10", "text_to_image/median_rank" and the same with "_chance" behind; those of one class of
+    several "accuracy/<finding>", "accuracy/macro", "accuracy/micro"; those of few-shot "auroc_at_10/<finding>" for 10 %
+    of the training studies. `benchmark` is the record that was followed.
     """
 
     name: str
@@ -72,3 +75,4 @@ class BenchmarkResult:
     findings: tuple[FindingDetails, ...] = ()
     gallery: tuple[GalleryEntry, ...] = field(default=(), repr=False)
     scores: tuple[FindingScores, ...] = field(default=(), repr=False)
+    benchmark: Benchmark | None = None

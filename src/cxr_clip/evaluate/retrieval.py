@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cxr_clip.evaluate.results import Retrieved
 from cxr_clip.evaluate.statistics import Estimate, estimate, exact, weighted_mean, weighted_median
-from cxr_clip.ranking import MergedTexts, best_target_ranks, target_ranks
+from cxr_clip.ranking import MergedTexts, both_ways, target_ranks_in_order
 from cxr_clip.study import Study
 
 RECALLS = (1, 5, 10)
@@ -34,19 +34,27 @@ def retrieval_metrics(
     merged: MergedTexts,
     weights: NDArray[np.uint16],
 ) -> Mapping[str, Estimate]:
-    """Measure both directions; `weights` is (resamples, studies).
+    """Measure both directions, a tie taking the middle rank; `weights` is (resamples, studies).
 
     A merged text is drawn with the patient of the study in which it first stands.
     """
-    to_text = target_ranks(images, texts, merged.group)
-    to_image = best_target_ranks(texts, images, merged.group)
-    ones, images_of_text = np.ones(len(images), dtype=np.int64), np.bincount(merged.group)
+    ranks = both_ways(images, texts, merged.group)
+    images_of_text = np.bincount(merged.group)
     return {
-        **_figures("image_to_text", to_text, weights),
-        **_chance("image_to_text", ones, pool=len(texts)),
-        **_figures("text_to_image", to_image, weights[:, merged.first]),
+        **_one_way(ranks.to_text, weights, pool=len(texts)),
+        **_figures("text_to_image", ranks.to_image, weights[:, merged.first]),
         **_chance("text_to_image", images_of_text, pool=len(images)),
     }
+
+
+def published_metrics(
+    images: Float[Tensor, "studies dim"],
+    texts: Float[Tensor, "unique dim"],
+    merged: MergedTexts,
+    weights: NDArray[np.uint16],
+) -> Mapping[str, Estimate]:
+    """Measure from image to text as the published evaluation does: of equal scores the first text comes first."""
+    return _one_way(target_ranks_in_order(images, texts, merged.group), weights, pool=len(texts))
 
 
 def chance_of_rank(right_targets: NDArray[np.int64], pool: int) -> Floats:
@@ -72,6 +80,12 @@ def nearest_texts(
         Retrieved(text=names[index], similarity=similarity, right=index == right)
         for similarity, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     )
+
+
+def _one_way(ranks: NDArray[np.int64], weights: NDArray[np.uint16], *, pool: int) -> Mapping[str, Estimate]:
+    """Image to text: one text is right."""
+    ones = np.ones(len(ranks), dtype=np.int64)
+    return {**_figures("image_to_text", ranks, weights), **_chance("image_to_text", ones, pool=pool)}
 
 
 def _figures(direction: str, ranks: NDArray[np.int64], weights: NDArray[np.uint16]) -> dict[str, Estimate]:

@@ -1,0 +1,130 @@
+"""What a benchmark is: a named, versioned, frozen record of every choice that moves its figures, and its short hash.
+
+A new benchmark is one record in `benchmark_table.py`; a new kind of benchmark is one task here and one function in
+`benchmarks.MEASURES`. Two figures are of the same benchmark where their hashes are equal.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from cxr_clip.data.prompts import ZeroShotPrompt
+from cxr_clip.study import Split
+
+HASH_LENGTH = 12
+TRANSFORM = "short side to the size of the model, antialiased bilinear; centre crop; one grey channel"
+
+
+class ImageRule(StrEnum):
+    """Which of the frontal images of a study stand for it."""
+
+    MEAN = "mean of the unit-length embeddings of the frontal images, of unit length"
+    FIRST = "first frontal image"
+
+
+class Ties(StrEnum):
+    """The rank of a right target among targets with the same score, and which ways are asked."""
+
+    MIDDLE = "both ways, the middle rank of a tie, rounded up"
+    IN_ORDER = "image to text, ties in the order in which the texts are listed"
+
+
+class SetScore(StrEnum):
+    """The score of a class from its cosines with a set of prompts."""
+
+    MEAN = "mean cosine"
+    BEST = "largest cosine"
+
+
+@dataclass(frozen=True)
+class FindingsTask:
+    """Zero-shot, one finding at a time: AUROC and average precision of a pair of prompts.
+
+    A finding counts with at least `min_positives` positive and negative studies. With `decisions` there are accuracy
+    and F1 of the nearer prompt too; with `pass_over_unspoken` findings that no study speaks of are not listed.
+    """
+
+    kind: ClassVar[str] = "zero-shot, one finding at a time"
+    style: str
+    prompts: tuple[ZeroShotPrompt, ...]
+    images: ImageRule = ImageRule.MEAN
+    min_positives: int = 5
+    decisions: bool = False
+    pass_over_unspoken: bool = False
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """The prompts of one class."""
+
+    finding: str
+    prompts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClassesTask:
+    """Zero-shot, one class of several: accuracy of the class whose set of prompts scores highest.
+
+    A study counts if exactly one of the classes is positive.
+    """
+
+    kind: ClassVar[str] = "zero-shot, one class of several"
+    sets: tuple[PromptSet, ...]
+    score: SetScore
+    images: ImageRule = ImageRule.FIRST
+
+
+@dataclass(frozen=True)
+class RetrievalTask:
+    """Retrieval between images and texts: both ways, or from image to text alone as the published evaluation has it.
+
+    The way that ties are settled decides which. The other fields say what is the same in both.
+    """
+
+    kind: ClassVar[str] = "retrieval"
+    ties: Ties = Ties.MIDDLE
+    text: str = "longer of findings and impression, in characters"
+    identical_texts: str = "one target, white space aside, embedded once"
+    images: ImageRule = ImageRule.FIRST
+    recalls: tuple[int, ...] = (1, 5, 10)
+
+
+Task = FindingsTask | ClassesTask | RetrievalTask
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark: a change of anything in it is a new version.
+
+    `name` is kind, data set and variant with slashes between; `sources` are the data sets that it is made for, as
+    manifests call them (none: any). `split` is the part that is measured; None is the whole data set.
+    """
+
+    name: str
+    version: int
+    sources: tuple[str, ...]
+    split: Split | None
+    task: Task
+
+    @property
+    def identity(self) -> str:
+        """The first digits of the SHA-256 of the record."""
+        return hashlib.sha256(canonical_json(content(self)).encode()).hexdigest()[:HASH_LENGTH]
+
+    @property
+    def label(self) -> str:
+        """Name, version and hash as they are printed beside a figure."""
+        return f"{self.name} v{self.version} {self.identity}"
+
+
+def content(benchmark: Benchmark) -> Mapping[str, Any]:
+    """The whole record as JSON has it, with the kind of its task and the transform of images."""
+    return {**asdict(benchmark), "kind": benchmark.task.kind, "transform": TRANSFORM}
+
+
+def canonical_json(value: Mapping[str, Any]) -> str:
+    """JSON with sorted keys and without white space: equal content gives equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

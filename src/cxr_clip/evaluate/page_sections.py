@@ -1,0 +1,203 @@
+"""The sections of the report page: the results of one kind on one data set together, with their benchmarks' hashes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from cxr_clip.evaluate.page import DATA_SETS, Forest, Panel, forest, of_hundred, of_percent, of_rank, roc_panels
+from cxr_clip.evaluate.published_figures import published_of
+from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry
+from cxr_clip.evaluate.statistics import Estimate
+
+KINDS = {
+    "zero_shot": "Zero-shot findings",
+    "classes": "Zero-shot, one class of several",
+    "retrieval": "Retrieval",
+}
+WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
+
+
+@dataclass(frozen=True)
+class ZeroShotSection:
+    """One data set's findings: the table, its curves; `published` and `notes` are sentences."""
+
+    title: str
+    labels: tuple[str, ...]
+    forest: Forest | None
+    roc_panels: tuple[Panel, ...]
+    published: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One figure; what chance gives, how much better it is and what is published are empty where there is nothing."""
+
+    group: str
+    figure: str
+    value: str
+    interval: str
+    chance: str = ""
+    times: str = ""
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class FigureSection:
+    """Any other benchmark: rows of figures, the gallery of a retrieval, and published figures' notes."""
+
+    kind: str
+    title: str
+    labels: tuple[str, ...]
+    rows: tuple[FigureRow, ...]
+    published: tuple[str, ...]
+    gallery: tuple[GalleryEntry, ...]
+
+    @property
+    def with_published(self) -> bool:
+        """Whether a row has a published figure."""
+        return any(row.published for row in self.rows)
+
+    @property
+    def with_chance(self) -> bool:
+        """Whether a row says what chance gives."""
+        return any(row.chance for row in self.rows)
+
+
+def zero_shot_sections(results: Sequence[BenchmarkResult]) -> tuple[ZeroShotSection, ...]:
+    """One section for each data set that findings were measured on, all its styles of prompts together."""
+    zero_shot = [result for result in results if kind_of(result) == "zero_shot"]
+    sections: list[ZeroShotSection] = []
+    for source, group in groupby(zero_shot, key=source_of):
+        of_source = list(group)
+        table = forest(of_source)
+        sections.append(
+            ZeroShotSection(
+                title=title("zero_shot", source),
+                labels=_labels(of_source),
+                forest=table,
+                roc_panels=roc_panels(of_source, [row.finding for row in table.rows]) if table else (),
+                published=_published_macros(of_source),
+            )
+        )
+    return tuple(sections)
+
+
+def figure_sections(results: Sequence[BenchmarkResult]) -> tuple[FigureSection, ...]:
+    """One section for each other benchmark, in their order."""
+    return tuple(
+        FigureSection(
+            kind=kind_of(result),
+            title=heading(result),
+            labels=_labels([result]),
+            rows=_ROWS[kind_of(result)](result),
+            published=_notes([result]),
+            gallery=result.gallery,
+        )
+        for result in results
+        if kind_of(result) != "zero_shot"
+    )
+
+
+def kind_of(result: BenchmarkResult) -> str:
+    """The kind of a benchmark: the first part of its name."""
+    return result.name.split("/")[0]
+
+
+def source_of(result: BenchmarkResult) -> str | None:
+    """The data set that a benchmark is made for; None for those of any manifest."""
+    sources = result.benchmark.sources if result.benchmark is not None else ()
+    return sources[0] if sources else None
+
+
+def title(kind: str, source: str | None) -> str:
+    """A heading: the kind, and the data set where the benchmark is made for one."""
+    return KINDS[kind] if source is None else f"{KINDS[kind]}: {DATA_SETS[source]}"
+
+
+def heading(result: BenchmarkResult) -> str:
+    """The name of one benchmark in words."""
+    source, parts = source_of(result), result.name.split("/")
+    variant = parts[1:] if source is None else parts[2:]
+    style = " prompts" if kind_of(result) == "zero_shot" and source is None else ""
+    return f"{title(parts[0], source)}, {variant[0]}{style}" if variant else title(parts[0], source)
+
+
+def _labels(results: Sequence[BenchmarkResult]) -> tuple[str, ...]:
+    return tuple(result.benchmark.label for result in results if result.benchmark is not None)
+
+
+def _notes(results: Sequence[BenchmarkResult]) -> tuple[str, ...]:
+    notes = (found.note for result in results if result.metrics and (found := published_of(result.name)))
+    return tuple(dict.fromkeys(notes))
+
+
+def _published_macros(results: Sequence[BenchmarkResult]) -> tuple[str, ...]:
+    """The published macro AUROC with its note, each once."""
+    found = (published_of(result.name) for result in results)
+    return tuple(
+        dict.fromkeys(f"Macro AUROC {one.values['auroc/macro']:.3f}. {one.note}" for one in found if one is not None)
+    )
+
+
+def _published_value(result: BenchmarkResult, figure: str) -> float | None:
+    found = published_of(result.name)
+    return None if found is None else found.values.get(figure)
+
+
+def _retrieval_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
+    """Each way: recalls, then ranks, next to chance."""
+    rows: list[FigureRow] = []
+    for way, words in WAYS.items():
+        for name, one in result.metrics.items():
+            if not name.startswith(f"{way}/") or name.endswith("_chance"):
+                continue
+            chance, figure = result.metrics[f"{name}_chance"], name.removeprefix(f"{way}/")
+            published = _published_value(result, name)
+            rows.append(_retrieval_row(words, figure, one, chance, of_hundred(published) if published else ""))
+    return tuple(rows)
+
+
+def _retrieval_row(way: str, figure: str, one: Estimate, chance: Estimate, published: str) -> FigureRow:
+    if figure.startswith("recall_at_"):
+        words, times, in_words = f"R@{figure.removeprefix('recall_at_')}", one.value / chance.value, of_percent
+    else:
+        words, times, in_words = figure.replace("_", " ").capitalize(), chance.value / one.value, of_rank
+    value, interval = in_words(one)
+    return FigureRow(way, words, value, interval, in_words(chance)[0], f"{times:,.1f} ×", published)
+
+
+def _class_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
+    """Accuracy of all and of each class."""
+    chance = result.metrics.get("accuracy/chance")
+    rows: list[FigureRow] = []
+    for name, one in result.metrics.items():
+        if name == "accuracy/chance" or chance is None:
+            continue
+        words = {"accuracy/macro": "Mean of the classes", "accuracy/micro": "All studies"}.get(name, name.split("/")[1])
+        published = _published_value(result, name)
+        value, interval = of_percent(one)
+        rows.append(
+            FigureRow(
+                group="Accuracy",
+                figure=words,
+                value=value,
+                interval=interval,
+                chance=of_hundred(chance.value),
+                times=f"{one.value / chance.value:,.1f} ×",
+                published=of_hundred(published) if published else "",
+            )
+        )
+    return tuple(rows)
+
+
+_ROWS = {"retrieval": _retrieval_rows, "classes": _class_rows}
+LEADS: Mapping[str, str] = {
+    "retrieval": "Given an image, where does its own report come among all reports, and the other way round. Identical "
+    "reports count as one. R@k is the share of queries whose right one is among the first k; a low rank is good. "
+    "Chance is what a random order of the same pool gives.",
+    "classes": "Which of the classes a study shows, by the prompts that its image is nearest to.",
+}
+NOT_MEASURED: Mapping[str, str] = {
+    "retrieval": "Not measured: fewer than two different reports here.",
+    "classes": "Not measured: a class has no study of its own here.",
+}

@@ -9,7 +9,7 @@ A table whose results file is absent stays empty.
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -240,10 +240,21 @@ DATA_FORMS = {
     "bare_512_at_half_scale": "bare decoder, 512 at half scale",
     "bare_256": "bare decoder, 256",
 }
+
+
+def protocols(_results: Results) -> str:
+    """The benchmarks of `evaluate`, from their records."""
+    from cxr_clip.evaluate.benchmark_rows import HEAD, rows
+
+    lines = [row(HEAD), row(["---"] * len(HEAD))]
+    lines += [row([f"`{name}`", f"`{short}`", part, how]) for name, short, part, how in rows()]
+    return "\n".join(lines) + "\n"
+
+
 MIMIC_IMAGES = 377_110
 SCALES = (1e-3, MIMIC_IMAGES / 1e9)  # bytes of one picture in kB, those of all in GB
-# A table by its name in the pages: the results that it is made of, and how.
-TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
+# A table by its name in the pages: the results that it is made of (None: the package itself), and how.
+TABLES: dict[str, tuple[str | None, Callable[[Results], str]]] = {
     "openi": ("openi", openi),
     "quickstart": ("quickstart", quickstart),
     "rates": ("prepare", rates),
@@ -253,6 +264,7 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "labeller": ("labeller", labeller),
     "loss": ("loss", loss),
     "kept": ("kept", kept),
+    "protocols": (None, protocols),
     "data": ("data", data),
     "startup": ("startup", startup),
 }
@@ -262,13 +274,15 @@ def interval(figure: dict[str, float]) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
-def row(cells: list[str]) -> str:
+def row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
 def table(name: str, folder: Path) -> str:
     """A table from its results in `folder`; empty where there are none."""
     results, made = TABLES[name]
+    if results is None:
+        return made({})
     file = folder / f"{results}.json"
     return made(json.loads(file.read_text())) if file.is_file() else ""
 

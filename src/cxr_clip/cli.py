@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from cxr_clip.commands.inspect import inspect
-from cxr_clip.commands.model import evaluate, quickstart, recipe, train
+from cxr_clip.commands.model import benchmarks, evaluate, quickstart, recipe, train
 from cxr_clip.commands.overlap import overlap
 from cxr_clip.commands.prepare import merge, prepare_app
 from cxr_clip.commands.share import import_weights, push
@@ -21,7 +21,7 @@ from cxr_clip.terminal import say_on_stderr
 PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Start": (quickstart,),
     "Data": (prepare_app, merge, inspect, overlap, synthesize_app),
-    "Train and measure": (train, evaluate, compare, calibrate, recipe),
+    "Train and measure": (train, evaluate, benchmarks, compare, calibrate, recipe),
     "Use a model": (classify, reference, embed, import_weights, push),
 }
 

@@ -1,7 +1,7 @@
 """What people see at a terminal: sentences, tables, a progress bar. Programs read the JSON files instead."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +121,18 @@ def show_audit(found: "Audit", page: Path) -> None:
 
 def _s(count: int) -> str:
     return "" if count == 1 else "s"
+
+
+def show_rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a table of words, whose last column alone is broken into lines."""
+    from rich.table import Table
+
+    table = Table()
+    for number, title in enumerate(head, start=1):
+        table.add_column(title, no_wrap=number < len(head))
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def show_evaluation(evaluation: "Evaluation") -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_clip.data.findings import KNOWN_FINDINGS, NO_FINDING
-from cxr_clip.data.prompts import load_prompt_bank, load_zero_shot_prompts, write_prompt_report
+from cxr_clip.data.prompt_files import read_class_prompts
+from cxr_clip.data.prompts import load_class_prompts, load_prompt_bank, load_zero_shot_prompts, write_prompt_report
 from cxr_clip.data.reports import split_sentences
 from cxr_clip.errors import PromptError
 from cxr_clip.study import Certainty
@@ -189,3 +190,31 @@ class TestZeroShot:
         path.write_text("mine: {Effusion: {positive: [wet]}}", "utf-8")
         with pytest.raises(PromptError, match="mine: Effusion: negative: expected a list with at least one sentence"):
             load_zero_shot_prompts("mine", path)
+
+
+class TestClassPrompts:
+    def test_the_five_classes_have_sets_of_distinct_phrases_that_name_them(self):
+        sets = load_class_prompts()
+        assert list(sets) == ["Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion"]
+        texts = [text for prompts in sets.values() for text in prompts]
+        assert len({plain(text) for text in texts}) == len(texts)
+        for finding, prompts in sets.items():
+            words = {"Cardiomegaly": "cardiomegaly|enlargement of the (heart|cardiac)"}.get(finding, finding.lower())
+            assert all(re.search(words, text.lower()) for text in prompts)
+            others = set(sets) - {finding}
+            assert not any(other.lower() in text.lower() for other in others for text in prompts)
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("Edema: {templates: [Wet]}", "Edema: unknown key 'templates'"),
+            ("Edema: {slots: {a: [b]}}", "Edema: prompts: expected a list with at least one sentence"),
+            ("Edema: {prompts: ['{x} edema']}", "Edema: template '.x. edema' uses slot"),
+            ("Oedemma: {prompts: [Wet]}", "There is no finding called 'Oedemma'"),
+        ],
+    )
+    def test_a_malformed_set_is_refused(self, tmp_path, text, words):
+        path = tmp_path / "sets.yaml"
+        path.write_text(text, "utf-8")
+        with pytest.raises(PromptError, match=words):
+            read_class_prompts(path)

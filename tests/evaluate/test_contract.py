@@ -116,3 +116,9 @@ def test_published_figures_belong_to_benchmarks_of_the_table_and_say_their_sourc
     assert all("second-hand" in one.note and min(one.values.values()) > 0 for one in found.values())
     assert found["zero_shot/vindr_cxr"].values == {"auroc/macro": 0.789}
     assert published_of("zero_shot/openi") is None
+
+
+def test_the_list_of_benchmarks_names_each_with_its_hash(command, capsys):
+    assert command("benchmarks") == 0
+    said = capsys.readouterr().out
+    assert all(f"{one.name} v{one.version}" in said and one.identity in said for one in benchmarks())

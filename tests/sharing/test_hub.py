@@ -11,7 +11,9 @@ from huggingface_hub.errors import LocalTokenNotFoundError
 import cxr_clip
 from cxr_clip.checkpoint import Run
 from cxr_clip.embed import Embedder
-from cxr_clip.errors import CheckpointError, CxrClipError, HubError
+from cxr_clip.errors import CheckpointError, CxrClipError, EvaluationError, HubError
+from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
+from support_data import write_tiny_manifest
 from support_models import SENTENCES, tiny_recipe, tiny_run
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -132,3 +134,17 @@ def test_a_name_that_is_none_is_refused_before_anything_is_sent(name: str, run: 
     with pytest.raises(CxrClipError, match="is no name of a model on the hub: give owner/name"):
         Embedder(run).push(name, api=shelf)
     assert not shelf.calls
+
+
+def test_a_model_of_the_hub_is_measured_and_its_report_goes_where_it_is_told(cache: Path, tmp_path: Path) -> None:
+    request = EvaluationRequest(write_tiny_manifest(tmp_path / "data", test=4), styles=("standard",))
+    with pytest.raises(EvaluationError, match=r"owner/model is a model of the hub, .*: say where with --out"):
+        evaluate_run("owner/model", request, device="cpu")
+    evaluation = evaluate_run("owner/model", request, device="cpu", out=tmp_path / "here")
+    assert evaluation.page == tmp_path / "here" / "report.html"
+
+
+def test_the_report_of_a_saved_model_lies_in_its_folder(run: Run, tmp_path: Path) -> None:
+    Embedder(run).save(tmp_path / "saved")
+    request = EvaluationRequest(write_tiny_manifest(tmp_path / "data", test=4), styles=("standard",))
+    assert evaluate_run(str(tmp_path / "saved"), request, device="cpu").page == tmp_path / "saved" / "report.html"

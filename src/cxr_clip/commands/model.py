@@ -11,7 +11,7 @@ import typer
 from cxr_clip.commands.arguments import Device, Overrides, Quiet, processes_or_cores
 from cxr_clip.errors import EvaluationError
 from cxr_clip.study import Split
-from cxr_clip.terminal import bar, console, say, show_evaluation
+from cxr_clip.terminal import bar, console, say, show_evaluation, show_rows
 
 Styles = Annotated[
     list[str] | None,
@@ -101,6 +101,13 @@ def evaluate(
     with bar("Embedding images", quiet) as advance:
         evaluation = evaluate_run(model, request, out=out, device=device, advance=advance)
     show_evaluation(evaluation)
+
+
+def benchmarks() -> None:
+    """List the benchmarks of evaluate: name, hash, the part that is measured, and how."""
+    from cxr_clip.evaluate.benchmark_rows import HEAD, rows
+
+    show_rows(HEAD, rows())
 
 
 def _refuse_beside_benchmarks(**options: object) -> None:

@@ -1,0 +1,27 @@
+"""The table of benchmarks in words, for people: what each is measured on, and how."""
+
+from cxr_clip.evaluate.benchmark_table import benchmarks
+from cxr_clip.evaluate.contract import Benchmark, ClassesTask, FindingsTask, ImageRule, Task
+
+HEAD = ("benchmark", "hash", "part", "how")
+
+
+def rows() -> tuple[tuple[str, str, str, str], ...]:
+    """One row a benchmark: name and version, hash, the part of the data set, and how it is measured."""
+    return tuple((f"{one.name} v{one.version}", one.identity, _part(one), _how(one.task)) for one in benchmarks())
+
+
+def _part(benchmark: Benchmark) -> str:
+    return "all of it" if benchmark.split is None else benchmark.split.value
+
+
+def _how(task: Task) -> str:
+    if isinstance(task, FindingsTask):
+        count = "1 finding" if len(task.prompts) == 1 else f"{len(task.prompts)} findings"
+        decisions = ", accuracy, F1" if task.decisions else ""
+        images = ", first image" if task.images is ImageRule.FIRST else ""
+        return f"{count}, {task.style}{images}; AUROC, average precision{decisions}"
+    if isinstance(task, ClassesTask):
+        prompts = sum(len(one.prompts) for one in task.sets)
+        return f"{len(task.sets)} classes, {prompts} prompts, {task.score.value}; accuracy"
+    return f"{task.ties.value}; R@{', R@'.join(map(str, task.recalls))}, mean and median rank"

@@ -46,7 +46,7 @@ def trained(run: Run, manifest: Path, tmp_path: Path) -> Path:
         "image_to_text/recall_at_10_chance": exact(0.1, n=60),
     }
     result = BenchmarkResult(
-        name="zero-shot", metrics=figures, protocol=(), population=Population(studies=60, patients=50, images=70)
+        name="zero_shot", metrics=figures, protocol=(), population=Population(studies=60, patients=50, images=70)
     )
     details = {"Run": str(folder), "Manifest": str(manifest), "Split": "test, 60 studies"}
     write_report(folder, [result], run_title="tiny", details=details)
@@ -79,8 +79,8 @@ def test_the_card_has_counts_and_figures_with_their_intervals(trained: Path, tmp
     load(trained, device="cpu").save(tmp_path / "shared", licence="cc-by-nc-4.0")
     card = (tmp_path / "shared" / "README.md").read_text()
     assert "| studies | 8 | 4 |" in card
-    assert "| zero-shot | auroc/macro | 0.800 (0.710 to 0.890) | 60 | studies (test, 60 studies) |" in card
-    assert "| zero-shot | image_to_text/recall_at_10 | 0.250 (0.200 to 0.300) | 60 |" in card
+    assert "| zero_shot | auroc/macro | 0.800 (0.710 to 0.890) | 60 | studies (test, 60 studies) |" in card
+    assert "| zero_shot | image_to_text/recall_at_10 | 0.250 (0.200 to 0.300) | 60 |" in card
     assert "chance" not in card
     assert "average_precision" not in card
     assert "Research only. Not a medical device" in card

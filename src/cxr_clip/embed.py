@@ -113,11 +113,21 @@ class Embedder:
         """A grey picture as the model sees it: resized and cropped."""
         return self._transform(picture)
 
-    @torch.inference_mode()
     def embed_squares(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count dim"]:
         """The embeddings of pictures that `square` made, in one batch, on the CPU."""
+        return self.embed_features(self.features(squares)).cpu()
+
+    @torch.inference_mode()
+    def features(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count features"]:
+        """What the image encoder makes of pictures, before the projection, on the model's device."""
         pictures = torch.from_numpy(np.stack(squares))[:, None]
-        return self._model.embed_images(pictures.to(self.device)).float().cpu()
+        features: Tensor = self._model.image(pictures.to(self.device))
+        return features.float()
+
+    @torch.inference_mode()
+    def embed_features(self, features: Float[Tensor, "count features"]) -> Float[Tensor, "count dim"]:
+        """The embeddings of `features`, on the model's device."""
+        return self._model.project_images(features).float()
 
     def classify(
         self,
@@ -204,8 +214,9 @@ class Embedder:
         _refuse_one(images)
         parts, doubts = [torch.empty(0, self.dim)], list[tuple[str, ...]]()
         for batch in read_ahead(self._seen, list(enumerate(images)), batch=BATCH):
-            parts.append(self.embed_squares([seen.square for seen in batch]))
-            unlike = self.reference.doubts(parts[-1]) if in_doubt and self.reference is not None else [()] * len(batch)
+            features = self.features([seen.square for seen in batch])
+            parts.append(self.embed_features(features).cpu())
+            unlike = self.reference.doubts(features) if in_doubt and self.reference is not None else [()] * len(batch)
             doubts += [(*seen.doubts, *more) if in_doubt else () for seen, more in zip(batch, unlike, strict=True)]
             if advance is not None:
                 advance(len(doubts), len(images))

@@ -24,7 +24,7 @@ Advance = Callable[[int, int], None]
 def make_reference(
     embedder: Embedder, folder: Path, manifests: Sequence[Path], *, advance: Advance | None = None
 ) -> Reference:
-    """Embed images of training and validation studies, of at most MAX_STUDIES each, and write what is usual of them.
+    """Look at images of training and validation studies, of at most MAX_STUDIES each, and write what is usual of them.
 
     All images of a study count, of whatever view. Raises ManifestError, ImageError and CheckpointError where there are
     too few images.
@@ -32,8 +32,8 @@ def make_reference(
     opened = [read_manifest(manifest) for manifest in manifests]
     known, checked = (_drawn(opened, split) for split in (Split.TRAIN, Split.VALIDATE))
     stores = [ImageStore(manifest.root) for manifest in opened]
-    embeddings = _embedded(embedder, stores, [*known, *checked], advance)
-    reference = fit_reference(embeddings[: len(known)], embeddings[len(known) :], weights=hash_weights(folder))
+    features = _features(embedder, stores, [*known, *checked], advance)
+    reference = fit_reference(features[: len(known)], features[len(known) :], weights=hash_weights(folder))
     write_reference(folder, reference)
     return reference
 
@@ -51,16 +51,17 @@ def _drawn(manifests: Sequence[Manifest], split: Split) -> list[tuple[int, Image
     return drawn
 
 
-def _embedded(
+def _features(
     embedder: Embedder,
     stores: Sequence[ImageStore],
     images: Sequence[tuple[int, ImageFile]],
     advance: Advance | None,
-) -> Float[Tensor, "images dim"]:
-    parts, done = [torch.empty(0, embedder.dim)], 0
+) -> Float[Tensor, "images features"]:
+    parts: list[Tensor] = []
+    done = 0
     for squares in read_ahead(lambda one: embedder.square(stores[one[0]].read(one[1])), images, batch=BATCH):
-        parts.append(embedder.embed_squares(squares))
+        parts.append(embedder.features(squares).cpu())
         done += len(squares)
         if advance is not None:
             advance(done, len(images))
-    return torch.cat(parts)
+    return torch.cat(parts) if parts else torch.empty(0, 1)

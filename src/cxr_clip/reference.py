@@ -1,8 +1,11 @@
 """The images that a model knows, in a few numbers, to tell whether it should be asked about another.
 
-The embeddings of training images have a mean and a covariance, shrunk towards a sphere (Ledoit and Wolf, 2004). The
+The features of training images have a mean and a covariance, shrunk towards a sphere (Ledoit and Wolf, 2004). The
 distance of an image is Mahalanobis's, and the limit is what 99 % of validation images stay below: of pictures like
-those, one in a hundred is refused by design. Lee et al., arXiv:1807.03888, use it for pictures of another kind.
+those, one in a hundred is refused by design (Lee et al., arXiv:1807.03888, tell unknown pictures in this way).
+
+Features are those before the projection. Embeddings are not enough: what a projection to the space of texts leaves out
+is just what makes noise or a page of text unlike a chest (benchmarks/results/abstain.json).
 """
 
 import json
@@ -31,33 +34,33 @@ class Reference:
     the mean and the limit; `refused` is the share of the latter that lies beyond.
     """
 
-    mean: Float[Tensor, "dim"]
-    whitening: Float[Tensor, "dim dim"]
+    mean: Float[Tensor, "features"]
+    whitening: Float[Tensor, "features features"]
     limit: float
     weights: str
     fitted: int
     checked: int
     refused: float = REFUSED_SHARE
 
-    def distances(self, embeddings: Float[Tensor, "count dim"]) -> Float[Tensor, "count"]:
-        """Return how far embeddings are, in deviations of the known images; these are at about the root of `dim`."""
-        offsets = (embeddings.double() - self.mean.double()) @ self.whitening.double()
+    def distances(self, features: Float[Tensor, "count features"]) -> Float[Tensor, "count"]:
+        """Return how far images are off, in deviations of the known ones, on the CPU."""
+        offsets = (features.cpu().double() - self.mean.double()) @ self.whitening.double()
         distances: Tensor = offsets.square().sum(dim=1).sqrt()
         return distances
 
-    def doubts(self, embeddings: Float[Tensor, "count dim"]) -> list[tuple[str, ...]]:
+    def doubts(self, features: Float[Tensor, "count features"]) -> list[tuple[str, ...]]:
         """Return for each image what speaks against it: nothing, or how much further off it is than the limit."""
         return [
             (f"it is unlike the images that the model knows (distance {far:.1f}, {1 - self.refused:.0%} of them are "
              f"within {self.limit:.1f})",) if far > self.limit else ()
-            for far in self.distances(embeddings).tolist()
+            for far in self.distances(features).tolist()
         ]  # fmt: skip
 
 
 def fit_reference(
-    known: Float[Tensor, "count dim"], checked: Float[Tensor, "others dim"], *, weights: str
+    known: Float[Tensor, "count features"], checked: Float[Tensor, "others features"], *, weights: str
 ) -> Reference:
-    """Fit mean and covariance on `known` embeddings, and the limit on others.
+    """Fit mean and covariance on `known` features, and the limit on others.
 
     Raises CheckpointError where there are fewer than 2 of the first or none of the second.
     """

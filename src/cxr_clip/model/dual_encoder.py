@@ -45,7 +45,11 @@ class DualEncoder(nn.Module):
 
     def embed_images(self, images: UInt8[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch dim"]:
         """Return the unit-length embedding of each 8-bit grey picture."""
-        return _unit_length(self.image_projection(self.image(images)))
+        return self.project_images(self.image(images))
+
+    def project_images(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch dim"]:
+        """Return the unit-length embedding of each feature of the image encoder."""
+        return _unit_length(self.image_projection(features))
 
     def embed_texts(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
         """Return the unit-length embedding of each text."""

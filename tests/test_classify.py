@@ -20,6 +20,7 @@ from cxr_clip.data.findings import FINDINGS
 from cxr_clip.data.prompts import ZeroShotPrompt, load_zero_shot_prompts
 from cxr_clip.embed import Embedder
 from cxr_clip.errors import EmbeddingInputError, PromptError
+from cxr_clip.reference import REFERENCE, fit_reference, write_reference
 from cxr_clip.study import Split
 from support_calibration import EDEMA
 from support_data import made_up_picture
@@ -80,6 +81,17 @@ def test_only_what_was_calibrated_with_these_prompts_has_a_probability(model: Em
     assert calibrated.answer is Answer.POSITIVE
     for one in (other, reworded):
         assert (one.probability, one.answer, one.meaning) == (None, None, SIMILARITY)
+
+
+def test_what_belongs_to_the_weights_goes_where_they_go(model: Embedder, folder: Path, tmp_path: Path) -> None:
+    reference = fit_reference(torch.randn(20, 16), torch.randn(20, 16), weights=hash_weights(folder))
+    write_reference(folder, reference)
+    model.save(tmp_path / "saved")
+    saved = cxr_clip.load(tmp_path / "saved", device="cpu")
+    assert saved.calibration == model.calibration
+    assert saved.reference is not None
+    assert saved.reference.limit == reference.limit
+    (folder / REFERENCE).unlink()
 
 
 def test_a_study_is_scored_by_the_mean_of_its_frontal_images(model: Embedder) -> None:

@@ -189,7 +189,7 @@ class Embedder:
         `licence` is an identifier of the hub, such as "cc-by-nc-4.0". Raises CheckpointError where the folder is not
         empty, or the run's report cannot be read.
         """
-        write_model(Path(folder), self._run, gather(self.recipe, self._folder), licence=licence)
+        write_model(Path(folder), self._run, gather(self.recipe, self._folder), licence=licence, source=self._folder)
 
     def push(self, repo_id: str, *, private: bool = True, licence: str = "other", api: HubApi | None = None) -> str:
         """Write what `save` writes to the hub as "owner/name", and return its address.
@@ -197,7 +197,7 @@ class Embedder:
         Raises HubError where the login is missing, or the hub refuses or cannot be reached.
         """
         facts = gather(self.recipe, self._folder)
-        return push_model(repo_id, self._run, facts, private=private, licence=licence, api=api)
+        return push_model(repo_id, self._run, facts, private=private, licence=licence, source=self._folder, api=api)
 
     @property
     def _short_side(self) -> int:

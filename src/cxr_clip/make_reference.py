@@ -9,11 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cxr_clip.calibration import hash_weights
+from cxr_clip.checkpoint import RECIPE, WEIGHTS
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.store import ImageStore
-from cxr_clip.embed import BATCH, Embedder
+from cxr_clip.embed import BATCH, Embedder, load
+from cxr_clip.errors import CheckpointError
 from cxr_clip.read_ahead import read_ahead
-from cxr_clip.reference import Reference, fit_reference, write_reference
+from cxr_clip.recipe import load_recipe
+from cxr_clip.reference import Reference, fit_reference, read_reference, write_reference
 from cxr_clip.study import ImageFile, Split
 
 # Of each split; evenly spaced over the manifests.
@@ -36,6 +39,25 @@ def make_reference(
     reference = fit_reference(features[: len(known)], features[len(known) :], weights=hash_weights(folder))
     write_reference(folder, reference)
     return reference
+
+
+def reference_of_run(run: Path, *, advance: Advance | None = None) -> Reference | None:
+    """Make the reference of a trained run from the manifests of its recipe, unless it is there for these weights.
+
+    The device is that of the training. None where the recipe has no validation studies, or the training no weights yet.
+    """
+    if not (run / WEIGHTS).is_file():
+        return None
+    try:
+        if there := read_reference(run):
+            return there
+    except CheckpointError:
+        pass  # of earlier weights
+    recipe = load_recipe(run / RECIPE)
+    manifests = [source.manifest for source in recipe.data.sources]
+    if not any(len(read_manifest(manifest, check=False).where(split=Split.VALIDATE)) for manifest in manifests):
+        return None
+    return make_reference(load(run, device=recipe.train.device), run, manifests, advance=advance)
 
 
 def _drawn(manifests: Sequence[Manifest], split: Split) -> list[tuple[int, ImageFile]]:

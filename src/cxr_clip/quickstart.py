@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
 from cxr_clip.evaluate.results import BenchmarkResult
+from cxr_clip.make_reference import reference_of_run
 from cxr_clip.prepare.chestxray14 import prepare_chestxray14
 from cxr_clip.prepare.openi import prepare_openi
 from cxr_clip.prepare.records import PrepareOptions, PrepareSummary
@@ -119,7 +120,9 @@ def _prepare(places: Places, source: str, sizes: Sizes, advance: Advance) -> str
 
 
 def _train(recipe: Recipe, places: Places, quiet: bool) -> str:
-    return train_run(recipe, places.run, progress=not quiet).summary
+    summary = train_run(recipe, places.run, progress=not quiet).summary
+    reference_of_run(places.run)
+    return summary
 
 
 def _evaluate(places: Places, advance: Advance) -> str:

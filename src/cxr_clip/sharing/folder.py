@@ -1,25 +1,43 @@
 """A model as a folder to give away: an ordinary run folder with facts and a card, without the paths of this machine."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from cxr_clip.calibration import CALIBRATION
 from cxr_clip.checkpoint import WEIGHTS, Run, write_run
 from cxr_clip.errors import CheckpointError
 from cxr_clip.recipe import Recipe
+from cxr_clip.reference import REFERENCE
 from cxr_clip.sharing.card import CARD, model_card
 from cxr_clip.sharing.facts import Facts, write_facts
 from cxr_clip.tensor_files import save_weights
 
+# What belongs to the weights of a run, and goes where they go.
+BESIDE_WEIGHTS = (CALIBRATION, REFERENCE)
 
-def write_model(folder: Path, run: Run, facts: Facts, *, licence: str = "other", address: str | None = None) -> None:
+
+def write_model(
+    folder: Path,
+    run: Run,
+    facts: Facts,
+    *,
+    licence: str = "other",
+    address: str | None = None,
+    source: Path | None = None,
+) -> None:
     """Write weights, architectures, input statistics, tokeniser, recipe, facts and card into a new folder.
 
-    Raises CheckpointError where the folder holds anything.
+    What the run folder `source` has beside its weights, its calibration and its reference, comes along. Raises
+    CheckpointError where the folder holds anything.
     """
     refuse_occupied(folder)
     shared = replace(run, recipe=without_places(run.recipe))
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / WEIGHTS, run.model)
+    beside = [source / name for name in BESIDE_WEIGHTS] if source is not None else []
+    for file in filter(Path.is_file, beside):
+        shutil.copyfile(file, folder / file.name)
     write_facts(folder, facts)
     (folder / CARD).write_text(model_card(shared, facts, licence=licence, address=address), encoding="utf-8")
     # Last, as its recipe makes the folder a run.

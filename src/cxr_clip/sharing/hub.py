@@ -8,11 +8,12 @@ from typing import Protocol, runtime_checkable
 from cxr_clip.checkpoint import RECIPE, WEIGHTS, Run, is_run
 from cxr_clip.errors import CheckpointError, HubError
 from cxr_clip.sharing.facts import FACTS, Facts
-from cxr_clip.sharing.folder import write_model
+from cxr_clip.sharing.folder import BESIDE_WEIGHTS, write_model
 
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 # What a model consists of; nothing else of a hub folder is fetched.
-_FILES = (RECIPE, WEIGHTS, FACTS, "image_encoder/*.json", "text_encoder/*.json", "tokeniser/*.json", "tokeniser/*.txt")
+_FOLDERS = ("image_encoder/*.json", "text_encoder/*.json", "tokeniser/*.json", "tokeniser/*.txt")
+_FILES = (RECIPE, WEIGHTS, FACTS, *BESIDE_WEIGHTS, *_FOLDERS)
 
 
 @runtime_checkable
@@ -46,7 +47,14 @@ def find_model(name_or_folder: str | Path, *, revision: str | None = None) -> Pa
 
 
 def push_model(
-    repo_id: str, run: Run, facts: Facts, *, private: bool = True, licence: str = "other", api: HubApi | None = None
+    repo_id: str,
+    run: Run,
+    facts: Facts,
+    *,
+    private: bool = True,
+    licence: str = "other",
+    source: Path | None = None,
+    api: HubApi | None = None,
 ) -> str:
     """Write a model to the hub and return its address; a new place is private unless told otherwise.
 
@@ -56,7 +64,7 @@ def push_model(
         raise HubError(f"{repo_id!r} is no name of a model on the hub: give owner/name")
     with TemporaryDirectory() as place:
         folder = Path(place) / "model"
-        write_model(folder, run, facts, licence=licence, address=repo_id)
+        write_model(folder, run, facts, licence=licence, address=repo_id, source=source)
         _upload(api or _hub(), repo_id, folder, private=private)
     return f"https://huggingface.co/{repo_id}"
 

@@ -251,6 +251,20 @@ def protocols(_results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def abstain(results: Results) -> str:
+    """How often a run abstains, by kind of picture: each group of manifests a column, with embeddings alone beside."""
+    lines = [row(["pictures", *(f"{name}: refused (by embeddings alone)" for name in results)])]
+    lines.append(row(["---"] * (1 + len(results))))
+    groups = {"chest": "", "no_chest": "", "changed": "test images, "}
+    for group, words in groups.items():
+        for kind in next(iter(results.values()))[group]:
+            found = [result[group][kind] for result in results.values()]
+            counts = "/".join(dict.fromkeys(str(one["pictures"]) for one in found))
+            shares = [f"{one['refused']:.1%} ({one['by_embeddings_alone']:.1%})" for one in found]
+            lines.append(row([f"{words}{kind} ({counts})", *shares]))
+    return "\n".join(lines) + "\n"
+
+
 MIMIC_IMAGES = 377_110
 SCALES = (1e-3, MIMIC_IMAGES / 1e9)  # bytes of one picture in kB, those of all in GB
 # A table by its name in the pages: the results that it is made of (None: the package itself), and how.
@@ -267,6 +281,7 @@ TABLES: dict[str, tuple[str | None, Callable[[Results], str]]] = {
     "protocols": (None, protocols),
     "data": ("data", data),
     "startup": ("startup", startup),
+    "abstain": ("abstain", abstain),
 }
 
 

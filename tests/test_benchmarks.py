@@ -14,6 +14,8 @@ import torch
 from cxr_clip.data.transforms import TrainTransform
 from cxr_clip.model.normalisation import IMAGENET
 from cxr_clip.recipe import load_recipe
+from support_data import write_tiny_manifest
+from support_models import tiny_run_folder
 from support_programs import benchmark
 
 ROOT = Path(__file__).parents[1]
@@ -248,3 +250,23 @@ def test_the_table_of_options_says_what_was_counted(tmp_path: Path) -> None:
     (tmp_path / "kept.json").write_text(json.dumps({"options": options}))
     page = benchmark("tables").with_tables("<!-- table: kept -->\n<!-- end of table -->\n", tmp_path)
     assert page.splitlines()[3] == "| `train=locked` | 25.0 | 174 |"
+
+
+def test_abstaining_is_measured_on_chests_other_pictures_and_changed_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    abstain = benchmark("abstain")
+    monkeypatch.setattr(abstain, "MADE", 2)
+    monkeypatch.setattr(abstain, "SIDE", 48)
+    data = write_tiny_manifest(tmp_path / "data", test=4)
+    run = tiny_run_folder(tmp_path / "run", data)
+    found = abstain.measure(run, [data], None)
+    assert (found["fitted"], found["checked"]) == (15, 7)
+    assert found["chest"]["test images"]["pictures"] == 7
+    assert found["no_chest"].keys() == abstain.MADE_UP.keys()
+    assert found["changed"].keys() == abstain.CHANGES.keys()
+    assert not (run / "reference.safetensors").exists()
+    (tmp_path / "abstain.json").write_text(json.dumps({"here": found}))
+    page = benchmark("tables").with_tables("<!-- table: abstain -->\n<!-- end of table -->\n", tmp_path)
+    share = found["no_chest"]["noise"]
+    assert f"| noise (2) | {share['refused']:.1%} ({share['by_embeddings_alone']:.1%}) |" in page

@@ -176,8 +176,9 @@ def test_a_tokeniser_counts_tokens(sound: Path, tmp_path: Path) -> None:
     assert texts["impression"].lengths["largest"] == len(tokeniser("Normal.").input_ids)
     assert texts["findings"].lengths["largest"] == len(tokeniser("Case 0 is  clear. ").input_ids)
     assert texts["findings"].cut == 1.0
-    with pytest.raises(CheckpointError):
-        inspect_manifest(sound, InspectionRequest(tokeniser=tmp_path / "absent"))
+    for folder in (tmp_path / "absent", sound):
+        with pytest.raises(CheckpointError, match=f"{folder} holds no tokeniser .*give the folder of a run"):
+            inspect_manifest(sound, InspectionRequest(tokeniser=folder))
 
 
 def test_without_a_manifest_there_is_nothing_to_inspect(tmp_path: Path) -> None:

@@ -68,8 +68,7 @@ def test_all_planted_faults_and_nothing_else_are_left_out(tmp_path: Path) -> Non
     synthesize_chestxray14(tmp_path / "raw", studies=12, seed=0, image_size=64, faults=True)
     prepare_chestxray14(tmp_path / "raw", tmp_path / "out", OPTIONS)
     require_faults(tmp_path / "out", tmp_path / "raw")
-    truth = {Path(name).stem for name in read_truth(tmp_path / "raw")}
-    assert truth < studies(tmp_path / "out").keys()
+    assert read_truth(tmp_path / "raw").keys() < studies(tmp_path / "out").keys()
 
 
 def test_images_that_are_there_become_studies(raw: Path, tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_all_planted_faults_and_nothing_else_are_left_out(tmp_path: Path) -> Non
     synthesize_openi(tmp_path / "raw", studies=6, seed=0, image_size=64, faults=True)
     prepare_openi(tmp_path / "raw", tmp_path / "out", OPTIONS)
     require_faults(tmp_path / "out", tmp_path / "raw")
-    assert {f"CXR{name}" for name in read_truth(tmp_path / "raw")} < studies(tmp_path / "out").keys()
+    assert read_truth(tmp_path / "raw").keys() < studies(tmp_path / "out").keys()
 
 
 def test_a_folder_of_another_layout_is_refused_with_the_mend(openi: Path, tmp_path: Path) -> None:

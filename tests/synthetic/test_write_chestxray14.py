@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -56,7 +57,7 @@ def test_patients_come_back_and_stay_on_one_side_of_the_split(world, rows):
 def test_labels_are_the_sure_findings_that_the_data_set_codes(rows, truths):
     for row in rows:
         labels = set(row["Finding Labels"].split("|")) - {"No Finding"}
-        drawn = {f["name"] for f in truths[row["Image Index"]]["findings"] if f["certainty"] == "positive"}
+        drawn = {f["name"] for f in truths[Path(row["Image Index"]).stem]["findings"] if f["certainty"] == "positive"}
         assert {label.replace("Effusion", "Pleural Effusion") for label in labels} == drawn - {
             "Fracture",
             "Support Devices",
@@ -71,7 +72,7 @@ def test_boxes_are_in_pixels_of_the_originals(world, truths):
         x, y, w, h = map(float, sides)
         assert 0 <= x < x + w <= 1024.01
         assert 0 <= y < y + h <= 1024.01
-        matching = [b for b in truths[name]["boxes"] if b["finding"].endswith(label)]
+        matching = [b for b in truths[Path(name).stem]["boxes"] if b["finding"].endswith(label)]
         assert any(abs(b["left"] * 1024 - x) < 0.01 and abs(b["bottom"] * 1024 - y - h) < 0.01 for b in matching)
 
 

@@ -126,10 +126,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_world_is_refused(dicom_w
 def test_faults_are_written_down(tmp_path: Path) -> None:
     synthesize_mimic_cxr(tmp_path, studies=STUDIES, seed=2, image_size=SIZE, faults=True)
     faults = [json.loads(line) for line in (tmp_path / "faults.jsonl").read_text().splitlines()]
-    assert {fault["kind"] for fault in faults} == {"image", "study", "report", "labels"}
+    assert {fault["kind"] for fault in faults} == {"image", "study", "report", "labels", "absent"}
     assert len({fault["reason"] for fault in faults}) >= 11
     absent = [path for truth in truths(tmp_path) for path in truth["absent"]]
     assert len(absent) == 2
+    assert sorted(absent) == sorted(fault["path"] for fault in faults if fault["kind"] == "absent")
     assert not any((tmp_path / path).exists() for path in absent)
 
 

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cxr_clip.data.columns import entries, quantiles
+from cxr_clip.errors import CheckpointError
 
 _AT_A_TIME = 2000
+_TOKENISER_FILES = ("tokenizer*.json", "*vocab*", "*.model")
 TokenCounter = Callable[[pa.Array], NDArray[np.int64]]
 
 
@@ -52,6 +54,11 @@ def token_counter(folder: Path) -> TokenCounter:
     """
     from cxr_clip.model.tokeniser import load_tokeniser
 
+    if not any(path for name in _TOKENISER_FILES for path in folder.glob(name)):
+        raise CheckpointError(
+            f"{folder} holds no tokeniser (tokenizer.json, vocab.txt or the like): give the folder of a run, or of a "
+            "text encoder"
+        )
     tokeniser = load_tokeniser(str(folder))
 
     def count(texts: pa.Array) -> NDArray[np.int64]:

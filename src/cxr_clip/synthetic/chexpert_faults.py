@@ -13,10 +13,7 @@ _FIRST_PATIENT = 90001
 
 @dataclass(frozen=True)
 class Planted:
-    """Rows to add to the table of the training part, what is wrong with them, and the studies among them that stay.
-
-    A fault of kind "absent" is an image that absent.txt must name.
-    """
+    """Rows to add to the table of the training part, what is wrong with them, and the studies among them that stay."""
 
     rows: tuple[StudyTruth, ...]
     faults: tuple[PlantedFault, ...]

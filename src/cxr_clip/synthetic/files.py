@@ -14,7 +14,10 @@ from cxr_clip.synthetic.pathology import FindingInstance
 
 @dataclass(frozen=True)
 class Truth:
-    """What was drawn: one line of truth.jsonl. Boxes refer to `images` by number, sides are fractions of the image."""
+    """What was drawn: one line of truth.jsonl, by the ids that a manifest has.
+
+    Boxes refer to `images` by number, sides are fractions of the image.
+    """
 
     study: str
     patient: str

@@ -19,7 +19,8 @@ _ABSURD = 60000
 class PlantedFault:
     """What must be left out, in the words of rejected.jsonl (kind, path, study), and a part of the reason.
 
-    With neither path nor study it is told of one or more of several images.
+    The path may lack the folders that the data set puts before it. With neither path nor study it is told of one or
+    more of several images. The kind "absent" is an image that absent.txt must name.
     """
 
     kind: str

@@ -101,7 +101,7 @@ def _write_tables(out: Path, visits: Iterable[Visit]) -> None:
         table.append(_row(visit))
         boxes += _box_rows(visit.truth)
         lines.append(visit.truth.line())
-        (test if int(visit.truth.patient) % 5 == 0 else train).append(f"{visit.truth.study}\n")
+        (test if int(visit.truth.patient) % 5 == 0 else train).append(f"{visit.truth.images[0]}\n")
     for name, parts in (
         ("Data_Entry_2017_v2020.csv", table),
         ("BBox_List_2017.csv", boxes),
@@ -126,7 +126,7 @@ def write_visit(job: VisitJob) -> Visit:
     shot = render(patient, findings, square, exposure, short_side=job.image_size)
     name = f"{job.patient:08d}_{job.visit:03d}.png"
     write_whole(job.out / f"images_{job.folder:03d}" / "images" / name, png(_maybe_rgba(shot.picture, rng)))
-    truth = Truth(name, str(job.patient), (name,), (view,), findings, shot.boxes)
+    truth = Truth(Path(name).stem, str(job.patient), (name,), (view,), findings, shot.boxes)
     return Visit(truth=truth, visit=job.visit, age=min(body.age + job.visit // 2, 95), sex=body.sex)
 
 
@@ -169,7 +169,7 @@ def _row(visit: Visit) -> str:
     labels = "|".join(_coded(truth.findings)) or "No Finding"
     original = "2048,2500,0.168,0.168" if truth.views[0] is View.AP else "2500,2048,0.143,0.143"
     return (
-        f"{truth.study},{labels},{visit.visit},{truth.patient},{visit.age},{visit.sex},"
+        f"{truth.images[0]},{labels},{visit.visit},{truth.patient},{visit.age},{visit.sex},"
         f"{truth.views[0].upper()},{original}\n"
     )
 
@@ -182,5 +182,5 @@ def _box_rows(truth: Truth) -> list[str]:
         if label in _BOXED:
             x, y = b.left * _BOX_PIXELS, b.top * _BOX_PIXELS
             w, h = (b.right - b.left) * _BOX_PIXELS, (b.bottom - b.top) * _BOX_PIXELS
-            rows.append(f"{truth.study},{label},{x:.3f},{y:.3f},{w:.3f},{h:.3f}\n")
+            rows.append(f"{truth.images[0]},{label},{x:.3f},{y:.3f},{w:.3f},{h:.3f}\n")
     return rows

@@ -113,7 +113,13 @@ def _with_unlisted_image(study: MimicStudy, out: Path) -> MimicStudy:
 def _with_absent_image(study: MimicStudy, out: Path) -> MimicStudy:
     path = _image(study, out)
     path.unlink(missing_ok=True)
-    return replace(study, truth=replace(study.truth, absent=(_below(path, out),)))
+    return _lacking(study, _below(path, out))
+
+
+def _lacking(study: MimicStudy, path: str, *faults: tuple[str, str | None, str]) -> MimicStudy:
+    """The study with an image that is listed and absent, and further faults."""
+    told = replace(study, truth=replace(study.truth, absent=(path,)))
+    return _faulty(told, ("absent", path, "not in the raw folder"), *faults)
 
 
 def _without_split(study: MimicStudy, _: Path) -> MimicStudy:
@@ -128,8 +134,8 @@ def _of_two_patients(study: MimicStudy, out: Path) -> MimicStudy:
     path = (
         _below(_image(study, out), out).replace(row.image, other.image).replace(f"p{row.patient}", f"p{other.patient}")
     )
-    told = replace(study, rows=(*study.rows, other), truth=replace(study.truth, absent=(path,)))
-    return _faulty(told, ("study", study.folder, "gives this study to several patients"))
+    told = replace(study, rows=(*study.rows, other))
+    return _lacking(told, path, ("study", study.folder, "gives this study to several patients"))
 
 
 def _in_two_parts(study: MimicStudy) -> MimicStudy:

@@ -60,8 +60,9 @@ def synthesize_openi(
     rows, lines = ["uid,image_id,projection\r\n"], []
     for truth in in_order(write_openi_study, jobs, processes=processes, progress=progress):
         lines.append(truth.line())
+        number = truth.study.removeprefix("CXR")
         for image, view in zip(truth.images, truth.views, strict=True):
-            rows.append(f"{truth.study},{image},{'Lateral' if view == View.LATERAL else 'Frontal'}\r\n")
+            rows.append(f"{number},{image},{'Lateral' if view == View.LATERAL else 'Frontal'}\r\n")
     write_whole(out / "projections.csv", "".join(rows).encode())
     write_whole(out / "truth.jsonl", "".join(lines).encode())
     if faults:
@@ -91,7 +92,7 @@ def write_openi_study(job: OpeniJob) -> Truth:
     uid = str(job.index + 1)
     xml = _document(uid, report, mesh_terms(findings, text_rng), names)
     write_whole(job.out / "ecgen-radiology" / f"{uid}.xml", xml.encode())
-    return Truth(uid, uid, tuple(names), tuple(views), findings, tuple(boxes))
+    return Truth(f"CXR{uid}", f"CXR{uid}", tuple(names), tuple(views), findings, tuple(boxes))
 
 
 def _views(findings: tuple[FindingInstance, ...], rng: np.random.Generator) -> list[View]:

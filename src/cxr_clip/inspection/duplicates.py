@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from cxr_clip.data.scan import HASH_BYTES
 
-# On 6,196 images of Open-I, 99 % of the copies that were compressed or scaled anew differ in up to 7 of 256 bits. What
-# two exposures differ in was seen in these images only, where it was mostly 20 or more: nearly equal exposures, such as
-# those of one patient in one minute, may come out as copies, and copies that were cropped or turned do not.
+# Measured on 300 pictures of Open-I at a short side of 256: of copies compressed anew all differ in up to 7 of 256 bits
+# at JPEG quality 50 to 90 and 98 % at 30; of those scaled anew 91 % at half the size, 79 % at 0.7 and 62 % at 0.9. No
+# two of the 300 differ in less than 23. Nearly equal exposures, such as those of one patient in one minute, may come
+# out as copies, and copies that were cropped or turned do not.
 MAX_BITS = 7
 _BANDS = MAX_BITS + 1
 _SHUFFLE = np.random.default_rng(0).permutation(8 * HASH_BYTES)
@@ -90,7 +91,7 @@ def _root(roots: NDArray[np.int64], place: int) -> int:
 
 
 def _flattened(roots: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each place's root; roots come before what hangs on them, so that a few rounds suffice."""
+    """Each place's root; each round halves the way to it."""
     while not np.array_equal(roots, roots[roots]):
         roots = roots[roots]
     return roots

@@ -66,18 +66,17 @@ def synthesize_for_tables(
         raise SourceError(f"{tables / LABELS} lists {len(boxes):,} patients, not {studies:,}: ask for at most as many")
     digest = hashlib.sha256(b"".join(contents.values())).hexdigest()[:12]
     world = World(f"rsna_pneumonia of the tables {digest}", studies, seed, image_size)
-    if begin(out, world):
-        jobs = (
-            _Job(out, seed, index, image_size, patient, patient in normal, boxes[patient])
-            for index, patient in enumerate(sorted(boxes)[:studies])
-        )
-        for _ in in_order(_write, jobs, processes=processes, progress=progress):
-            pass
-        for name, data in contents.items():
-            write_whole(out / name, data)
-        finish(out, world)
-    elif progress is not None:
-        progress(studies)
+    if not begin(out, world, progress):
+        return
+    jobs = (
+        _Job(out, seed, index, image_size, patient, patient in normal, boxes[patient])
+        for index, patient in enumerate(sorted(boxes)[:studies])
+    )
+    for _ in in_order(_write, jobs, processes=processes, progress=progress):
+        pass
+    for name, data in contents.items():
+        write_whole(out / name, data)
+    finish(out, world)
 
 
 def _contents(tables: Path) -> dict[str, bytes]:

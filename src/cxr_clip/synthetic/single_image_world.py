@@ -58,9 +58,7 @@ def write_world(
     """
     out = first.out
     world = World(f"{layout.name}{' with faults' if faults else ''}", studies, first.seed, first.image_size)
-    if not begin(out, world):
-        if progress is not None:
-            progress(studies)
+    if not begin(out, world, progress):
         return
     jobs = (ImageJob(out, first.seed, index, first.image_size) for index in range(studies))
     images = list(in_order(layout.write, jobs, processes=processes, progress=progress))

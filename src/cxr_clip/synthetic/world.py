@@ -1,6 +1,7 @@
 """Which made-up world a folder holds, and whether it is whole: world.json, written before all else and at the end."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,8 +23,8 @@ class World:
     version: int = VERSION
 
 
-def begin(out: Path, world: World) -> bool:
-    """Claim a folder for a world; whether there is anything left to draw.
+def begin(out: Path, world: World, progress: Callable[[int], None] | None = None) -> bool:
+    """Claim a folder for a world; whether there is anything left to draw. If not, `progress` hears of all studies.
 
     Raises SourceError where the folder holds anything but the same world, whole or begun.
     """
@@ -37,6 +38,8 @@ def begin(out: Path, world: World) -> bool:
         raise SourceError(
             f"{out} holds another made-up world ({_difference(there, world)}): give another folder, or delete this one"
         )
+    if there["finished"] and progress is not None:
+        progress(world.studies)
     return there["finished"] is False
 
 

@@ -81,9 +81,7 @@ def synthesize_chestxray14(
     Raises SourceError where the folder holds anything else, or processes for drawing fail.
     """
     world = World(f"chestxray14{' with faults' if faults else ''}", studies, seed, image_size)
-    if not begin(out, world):
-        if progress is not None:
-            progress(studies)
+    if not begin(out, world, progress):
         return
     visits = in_order(write_visit, _jobs(out, studies, seed, image_size), processes=processes, progress=progress)
     _write_tables(out, visits)

@@ -92,9 +92,7 @@ def _layout(release: _Release, *, faults: bool) -> str:
 def _synthesize(
     out: Path, world: World, release: _Release, *, processes: int, progress: Progress | None, faults: bool
 ) -> None:
-    if not begin(out, world):
-        if progress is not None:
-            progress(world.studies)
+    if not begin(out, world, progress):
         return
     jobs = _jobs(out, world, release)
     truths = list(in_order(draw_study, jobs, processes=processes, progress=progress))

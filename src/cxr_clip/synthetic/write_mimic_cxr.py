@@ -77,9 +77,7 @@ def synthesize_mimic_cxr(
     Raises SourceError where the folder holds anything else, or processes for drawing fail.
     """
     world = World(f"mimic_cxr {edition}{' faults' if faults else ''}", studies, seed, image_size)
-    if not begin(out, world):
-        if progress is not None:
-            progress(studies)
+    if not begin(out, world, progress):
         return
     jobs = _jobs(out, studies, seed, image_size, dicom=edition.is_dicom)
     drawn = list(in_order(write_mimic_study, jobs, processes=processes, progress=progress))

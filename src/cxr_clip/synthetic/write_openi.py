@@ -52,9 +52,7 @@ def synthesize_openi(
     Raises SourceError where the folder holds anything else, or processes for drawing fail.
     """
     world = World(f"openi{' with faults' if faults else ''}", studies, seed, image_size)
-    if not begin(out, world):
-        if progress is not None:
-            progress(studies)
+    if not begin(out, world, progress):
         return
     jobs = (OpeniJob(out, seed, k, image_size) for k in range(studies))
     rows, lines = ["uid,image_id,projection\r\n"], []

@@ -33,11 +33,11 @@ class Case:
 
 
 @cache
-def radiograph(seed: int) -> np.ndarray:
+def radiograph(seed: int, side: int = 128) -> np.ndarray:
     rng = np.random.default_rng(seed)
     patient = Patient(draw_body(rng), seed)
     pose, exposure = draw_pose(rng, View.PA, patient.body.scale), draw_exposure(rng, View.PA)
-    return render(patient, (), pose, exposure, short_side=128, image=0).picture
+    return render(patient, (), pose, exposure, short_side=side, image=0).picture
 
 
 def recompressed(picture: np.ndarray) -> np.ndarray:

@@ -118,7 +118,7 @@ class Thumbnails:
 
 
 def test_embeddings_find_a_copy_with_another_edge_that_the_hash_does_not(tmp_path: Path) -> None:
-    cases = [Case(f"t{number}", f"p{number}", radiograph(number)) for number in range(60)]
+    cases = [Case(f"t{number}", f"p{number}", radiograph(number)) for number in range(64)]
     framed = cases[5].picture.copy()
     framed[:14], framed[:, :14], framed[-14:], framed[:, -14:] = 255, 255, 0, 0
     others = [Case(f"e{number}", f"q{number}", radiograph(500 + number)) for number in range(20)]
@@ -133,7 +133,7 @@ def test_embeddings_find_a_copy_with_another_edge_that_the_hash_does_not(tmp_pat
     assert found.threshold is not None
     assert found.hits.evaluation.tolist() == [20]
     assert found.hits.training.tolist() == [5]
-    assert steps[-1] == (21 + 60 + 60, 21 + 60 + 60)
+    assert steps[-1] == (21 + 64 + 64, 21 + 64 + 64)
     whole = audit(one, other, by_embedding=lambda *_: (found.hits, str(found)))
     assert named(whole)["near image"] == []
     assert named(whole)["near embedding"] == [("framed", "t5")]

@@ -47,7 +47,7 @@ def test_copies_that_nobody_knows_of_do_not_move_it_far() -> None:
 
 
 def test_too_few_pairs_give_no_threshold_and_equal_ones_neither() -> None:
-    assert choose_threshold(np.linspace(0.1, 1, 900), comparisons=1000) is None
+    assert choose_threshold(np.linspace(0.1, 1, 1900), comparisons=1000) is None
     assert choose_threshold(np.full(5000, 0.5), comparisons=1000) is None
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 # The closest pairs may be copies that nobody knows of: the first ranks are passed over, one of 10,000 pairs at most.
-_FIRST_RANK, _RANKS_APART = 20, 50
-_SHARE_OF_UNKNOWN_COPIES = 1e-4
+# The second rank is still among the closest tenth, where the law holds.
+_FIRST_RANK, _RANKS_APART = 10, 20
+_SHARE_OF_UNKNOWN_COPIES, _TAIL = 1e-4, 0.1
 FALSE_PAIRS = 0.1
 # Single precision does not tell two cosines apart that differ by less.
 _ROUNDING = 2e-6
@@ -53,7 +54,7 @@ def choose_threshold(
     pairs = len(distances)
     first = max(_FIRST_RANK, round(pairs * _SHARE_OF_UNKNOWN_COPIES))
     last = first * _RANKS_APART
-    if last >= pairs:
+    if last > _TAIL * pairs:
         return None
     closest = np.maximum(np.partition(distances, (0, first - 1, last - 1))[[0, first - 1, last - 1]], _ROUNDING)
     near, far = float(closest[1]), float(closest[2])

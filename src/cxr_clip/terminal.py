@@ -157,6 +157,11 @@ def show_evaluation(evaluation: "Evaluation") -> None:
         console.print(table)
         if published:
             say(published.note)
+        if result.overlap is not None:
+            say(f"trained on: {result.overlap.verdict}")
+            for name, one in result.overlap.clean.items():
+                if not name.endswith("_chance"):
+                    say(f"on the clean part: {name} {one.value:.3f} ({one.low:.3f} to {one.high:.3f}), n = {one.n}")
         for note in result.notes:
             say(f"note: {note}")
     if evaluation.others:

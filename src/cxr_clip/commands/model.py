@@ -52,6 +52,15 @@ def train(
     say(f"next: cxr-clip evaluate {run} MANIFEST_FOLDER")
 
 
+TrainedOn = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A manifest that the model was trained on; give the option once for each.",
+        show_default="those of its recipe",
+    ),
+]
+
+
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run folder, a saved model, or a model on the hub (owner/name).")],
     manifests: Annotated[list[Path], typer.Argument(help="A manifest folder; several with --benchmarks.")],
@@ -69,6 +78,10 @@ def evaluate(
     finding: Findings = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.", min=100)] = 1000,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; default: the model's folder.")] = None,
+    trained_on: TrainedOn = None,
+    audit: Annotated[
+        bool, typer.Option("--audit/--no-audit", help="Look for studies that the model was trained on.")
+    ] = True,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -78,14 +91,16 @@ def evaluate(
     from cxr_clip.evaluate.evaluate_run import (
         BenchmarkRequest,
         EvaluationRequest,
+        TrainingRequest,
         evaluate_benchmarks,
         evaluate_run,
     )
 
+    training = TrainingRequest(tuple(trained_on) if trained_on else None, audit)
     if benchmarks is not None:
         _refuse_beside_benchmarks(split=split, style=style, prompts=prompts, finding=finding)
         names = tuple(name.strip() for name in benchmarks.split(","))
-        asked = BenchmarkRequest(tuple(manifests), names, EvaluationOptions(resamples=resamples))
+        asked = BenchmarkRequest(tuple(manifests), names, EvaluationOptions(resamples=resamples), training)
         with bar("Embedding images", quiet) as advance:
             evaluation = evaluate_benchmarks(model, asked, out=out, device=device, advance=advance)
         show_evaluation(evaluation)
@@ -100,6 +115,7 @@ def evaluate(
         options=EvaluationOptions(
             findings=tuple(canonical(name) for name in finding) if finding else None, resamples=resamples
         ),
+        training=training,
     )
     with bar("Embedding images", quiet) as advance:
         evaluation = evaluate_run(model, request, out=out, device=device, advance=advance)

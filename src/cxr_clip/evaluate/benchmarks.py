@@ -1,10 +1,12 @@
 """Every benchmark of a model on its studies: each image is embedded once and shared between them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.errors import PromptError
 from cxr_clip.evaluate.class_benchmark import measure_classes
+from cxr_clip.evaluate.clean_part import overlap_of
 from cxr_clip.evaluate.contract import Benchmark, ClassesTask, FindingsTask, RetrievalTask, Task
 from cxr_clip.evaluate.finding_benchmark import measure_findings
 from cxr_clip.evaluate.results import BenchmarkResult
@@ -37,7 +39,14 @@ def measure(
     has no study with an image in use.
     """
     subjects = {id(material): Subject(embedder, material, options, advance) for _, material in asked}
-    return [MEASURES[type(benchmark.task)](benchmark, subjects[id(material)]) for benchmark, material in asked]
+    return [_measure(benchmark, subjects[id(material)]) for benchmark, material in asked]
+
+
+def _measure(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
+    """Measure all studies, and those that were not trained on once more."""
+    way = MEASURES[type(benchmark.task)]
+    overlap = overlap_of(subject, lambda part: way(benchmark, part).metrics)
+    return replace(way(benchmark, subject), overlap=overlap)
 
 
 def general_benchmarks(

@@ -21,9 +21,18 @@ from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.scores import SCORES, write_scores
 from cxr_clip.evaluate.study_images import Advance
 from cxr_clip.evaluate.subject import Material
+from cxr_clip.evaluate.trained_on import Training, read_training
 from cxr_clip.evaluate.training_log import TrainingCurves, read_training_log
 from cxr_clip.sharing.hub import find_model
 from cxr_clip.study import Split
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What the model was trained on: these manifests, or those of its recipe; without `audit` nobody looks."""
+
+    manifests: tuple[Path, ...] | None = None
+    audit: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,7 @@ class EvaluationRequest:
     styles: tuple[str, ...] | None = None
     prompts: Path | None = None
     options: EvaluationOptions = field(default_factory=EvaluationOptions)
+    training: TrainingRequest = field(default_factory=TrainingRequest)
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class BenchmarkRequest:
     manifests: tuple[Path, ...]
     names: tuple[str, ...] = (ALL,)
     options: EvaluationOptions = field(default_factory=EvaluationOptions)
+    training: TrainingRequest = field(default_factory=TrainingRequest)
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,8 @@ def evaluate_run(
             f"{request.manifest} has no study in the split {request.split.value!r}: choose another with --split"
         )
     prompts = {style: load_zero_shot_prompts(style, request.prompts) for style in styles}
-    material = Material(studies, ImageStore(manifest.root).read)
+    training = _read_training(embedder, request.training, advance)
+    material = Material(studies, ImageStore(manifest.root).read, training.seen(studies))
     asked = [(one, material) for one in general_benchmarks(prompts, request.options, split=request.split)]
     results = measure(embedder, asked, request.options, advance=advance)
     facts = {
@@ -115,14 +127,15 @@ def evaluate_benchmarks(
     place = out or _place(model, folder)
     manifests = [read_manifest(path) for path in request.manifests]
     chosen = choose(request.names, [source for manifest in manifests for source in manifest.sources])
-    materials = _materials(chosen, manifests)
+    embedder = load(folder, device=device)
+    training = _read_training(embedder, request.training, advance)
+    materials = _materials(chosen, manifests, training)
     without = [one.name for one in chosen if not len(materials[one.name].manifest)]
     if without and (list(request.names) != [ALL] or len(without) == len(chosen)):
         raise EvaluationError(
             f"the manifests have no study in the split that {', '.join(without)} measures: prepare that part of the "
             "data set too"
         )
-    embedder = load(folder, device=device)
     asked = [(one, materials[one.name]) for one in chosen if one.name not in without]
     results = measure(embedder, asked, request.options, advance=advance)
     facts = {
@@ -134,7 +147,13 @@ def evaluate_benchmarks(
     return Evaluation(tuple(results), page)
 
 
-def _materials(chosen: Sequence[Benchmark], manifests: Sequence[Manifest]) -> Mapping[str, Material]:
+def _read_training(embedder: Embedder, request: TrainingRequest, advance: Advance | None) -> Training:
+    return read_training(embedder.recipe, request.manifests, wanted=request.audit, advance=advance)
+
+
+def _materials(
+    chosen: Sequence[Benchmark], manifests: Sequence[Manifest], training: Training
+) -> Mapping[str, Material]:
     """The studies of each benchmark, by its name; benchmarks of the same studies have one and the same."""
     shared: dict[tuple[tuple[str, ...], Split | None], Material] = {}
     for benchmark in chosen:
@@ -142,7 +161,7 @@ def _materials(chosen: Sequence[Benchmark], manifests: Sequence[Manifest]) -> Ma
         if key not in shared:
             manifest = _holder(benchmark, manifests)
             studies = manifest.where(split=benchmark.split, sources=benchmark.sources)
-            shared[key] = Material(studies, ImageStore(manifest.root).read)
+            shared[key] = Material(studies, ImageStore(manifest.root).read, training.seen(studies))
     return {benchmark.name: shared[benchmark.sources, benchmark.split] for benchmark in chosen}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from cxr_clip.evaluate import calibrated_page, page, page_sections
 from cxr_clip.evaluate.calibrated import CalibratedResult
 from cxr_clip.evaluate.contract import content
+from cxr_clip.evaluate.page_overlap import overlap_rows
 from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.training_log import NO_CURVES, TrainingCurves
@@ -59,6 +60,7 @@ def report_json(
             if one is not None
         },
         "published": {result.name: asdict(found) for result in results if (found := published_of(result.name))},
+        "overlap": {result.name: asdict(result.overlap) for result in results if result.overlap is not None},
         "protocol": {result.name: list(result.protocol) for result in results},
         "notes": [f"{result.name}: {note}" for result in results for note in result.notes],
         "data": {result.name: asdict(result.population) for result in results},
@@ -100,6 +102,7 @@ def report_html(
         headings={result.name: page_sections.heading(result) for result in results},
         tiles=page.tiles(results),
         zero_shot=page_sections.zero_shot_sections(results),
+        overlaps=overlap_rows(results),
         figures=page_sections.figure_sections(results),
         leads=page_sections.LEADS,
         not_measured=page_sections.NOT_MEASURED,

@@ -58,6 +58,20 @@ class GalleryEntry:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """Whether a benchmark's studies were trained on: "clean", "overlapping: 3 of 90", or why it is not known.
+
+    `studies` is how many were (None: not audited), `clean` the figures of the others, where some were; `known` states
+    what is known of the data sets, whatever the audit found.
+    """
+
+    verdict: str
+    studies: int | None
+    clean: Mapping[str, Estimate]
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class BenchmarkResult:
     """The figures of one benchmark, by name, with the protocol in plain sentences and remarks on this run.
 
@@ -76,3 +90,4 @@ class BenchmarkResult:
     gallery: tuple[GalleryEntry, ...] = field(default=(), repr=False)
     scores: tuple[FindingScores, ...] = field(default=(), repr=False)
     benchmark: Benchmark | None = None
+    overlap: Overlap | None = None

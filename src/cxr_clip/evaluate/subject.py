@@ -1,7 +1,7 @@
 """A model in front of a set of studies: what benchmarks ask of it is computed when first asked for, and once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,7 @@ from cxr_clip.evaluate.study_images import (
     embed_studies,
     images_in_use,
 )
+from cxr_clip.evaluate.trained_on import Seen
 from cxr_clip.study import Study
 
 
@@ -44,20 +45,25 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """The studies that a benchmark is measured on, and how their images are read."""
+    """The studies that a benchmark is measured on, how their images are read, and which of them were trained on."""
 
     manifest: Sequence[Study]
     read_image: ReadImage
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A model and the studies that have an image in use; their embeddings, and resamples of them by patient."""
+    """A model and the studies that have an image in use; their embeddings, and resamples of them by patient.
+
+    `known` are the embeddings where they were computed before.
+    """
 
     embedder: Embedder
     material: Material
     options: EvaluationOptions = field(default_factory=EvaluationOptions)
     advance: Advance | None = None
+    known: StudyImages | None = None
 
     @cached_property
     def studies(self) -> Sequence[Study]:
@@ -73,6 +79,8 @@ class Subject:
     @cached_property
     def images(self) -> StudyImages:
         """The embeddings of all images in use."""
+        if self.known is not None:
+            return self.known
         return embed_studies(
             self.embedder,
             self.studies,
@@ -80,6 +88,13 @@ class Subject:
             batch=self.options.batch,
             advance=self.advance,
         )
+
+    def part(self, places: Sequence[int]) -> "Subject":
+        """Some of the studies, with the embeddings that these have here."""
+        studies = [self.studies[place] for place in places]
+        count = sum(len(images_in_use(study)) for study in studies)
+        known = StudyImages(self.images.first[places], self.images.mean[places], count)
+        return replace(self, material=replace(self.material, manifest=studies), known=known)
 
     @cached_property
     def weights(self) -> NDArray[np.uint16]:

@@ -90,10 +90,10 @@ def write_rejections(out: Path, parts: Sequence[Part]) -> None:
 
 
 def changed(out: Path) -> SourceError:
-    """The error for raw data that are no longer those which a folder was begun with."""
+    """The error for drafts that are no longer those which a folder was begun with."""
     return SourceError(
-        f"the raw data (texts, tables or the sizes of images) changed since {out} was begun: "
-        "choose another folder or delete this one"
+        f"the raw data (texts, tables or the sizes of images) changed since {out} was begun, or another version of "
+        "this program began it and reads them otherwise: choose another folder or delete this one"
     )
 
 

@@ -1,5 +1,6 @@
 """Images and texts to embeddings with a trained model: what `cxr_clip.load` returns."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ from cxr_clip.study_views import study_images
 
 if TYPE_CHECKING:
     from cxr_clip.model.dual_encoder import DualEncoder
+    from cxr_clip.model.image_encoder import ImageEncoder
 
 BATCH = 64
 
@@ -128,6 +130,17 @@ class Embedder:
     def embed_features(self, features: Float[Tensor, "count features"]) -> Float[Tensor, "count dim"]:
         """The embeddings of `features`, on the model's device."""
         return self._model.project_images(features).float()
+
+    @torch.inference_mode()
+    def square_features(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count features"]:
+        """The features of pictures that `square` made, before the projection, in one batch, on the CPU."""
+        pictures = torch.from_numpy(np.stack(squares))[:, None]
+        features: Tensor = self._model.image(pictures.to(self.device))
+        return features.float().cpu()
+
+    def image_encoder(self) -> "ImageEncoder":
+        """A copy of the image encoder, to train on."""
+        return copy.deepcopy(self._model.image)
 
     def classify(
         self,

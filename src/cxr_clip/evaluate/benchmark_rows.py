@@ -1,7 +1,8 @@
 """The table of benchmarks in words, for people: what each is measured on, and how."""
 
 from cxr_clip.evaluate.benchmark_table import benchmarks
-from cxr_clip.evaluate.contract import Benchmark, ClassesTask, FindingsTask, ImageRule, Task
+from cxr_clip.evaluate.contract import Benchmark, ClassesTask, FewShotTask, FindingsTask, ImageRule, Task
+from cxr_clip.study import Split
 
 HEAD = ("benchmark", "hash", "part", "how")
 
@@ -12,6 +13,8 @@ def rows() -> tuple[tuple[str, str, str, str], ...]:
 
 
 def _part(benchmark: Benchmark) -> str:
+    if isinstance(benchmark.task, FewShotTask):
+        return Split.TEST.value
     return "all of it" if benchmark.split is None else benchmark.split.value
 
 
@@ -24,4 +27,7 @@ def _how(task: Task) -> str:
     if isinstance(task, ClassesTask):
         prompts = sum(len(one.prompts) for one in task.sets)
         return f"{len(task.sets)} classes, {prompts} prompts, {task.score.value}; accuracy"
+    if isinstance(task, FewShotTask):
+        shares = ", ".join(f"{100 * share:g}" for share in task.shares)
+        return f"{task.learner.value}; {shares} % of the training studies, {len(task.seeds)} seeds; AUROC"
     return f"{task.ties.value}; R@{', R@'.join(map(str, task.recalls))}, mean and median rank"

@@ -10,8 +10,10 @@ from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate.contract import (
     Benchmark,
     ClassesTask,
+    FewShotTask,
     FindingsTask,
     ImageRule,
+    Learner,
     PromptSet,
     RetrievalTask,
     SetScore,
@@ -42,12 +44,21 @@ VINDR_CLASSES: Mapping[str, str] = {
     "Tuberculosis": "Tuberculosis",
 }
 PNEUMONIA, PNEUMOTHORAX = ("Pneumonia",), ("Pneumothorax",)
+# Strengths C of the inverse regularisation to choose from, evenly spaced in their logarithm.
+PROBE = (("least_log10_c", -4.0), ("most_log10_c", 2.0), ("steps", 7.0), ("iterations", 1000.0))
+FINE_TUNE = (
+    ("epochs", 10.0),
+    ("batch_size", 32.0),
+    ("encoder_rate", 5e-5),
+    ("head_rate", 1e-3),
+    ("weight_decay", 1e-4),
+)
 
 
 @lru_cache(maxsize=1)
 def benchmarks() -> tuple[Benchmark, ...]:
     """Every benchmark of the table, in the order in which it is printed."""
-    return (*_zero_shot(), *_classes(), *_retrieval())
+    return (*_zero_shot(), *_classes(), *_retrieval(), *_few_shot())
 
 
 def by_name() -> Mapping[str, Benchmark]:
@@ -131,6 +142,17 @@ def _retrieval() -> tuple[Benchmark, ...]:
         whole = None if source == "openi" else Split.TEST
         records.append(Benchmark(_name("retrieval", source, "published"), 1, (source,), whole, published))
     return tuple(records)
+
+
+def _few_shot() -> tuple[Benchmark, ...]:
+    """Linear probe and fine-tune on three data sets."""
+    findings = {"vindr_cxr": tuple(VINDR_CLASSES), "rsna_pneumonia": PNEUMONIA, "siim_pneumothorax": PNEUMOTHORAX}
+    learners = {"probe": (Learner.PROBE, PROBE), "fine_tune": (Learner.FINE_TUNE, FINE_TUNE)}
+    return tuple(
+        Benchmark(_name(kind, source, None), 1, (source,), None, FewShotTask(learner, asked, settings))
+        for kind, (learner, settings) in learners.items()
+        for source, asked in findings.items()
+    )
 
 
 def _findings(source: str, variant: str | None, style: str, findings: Sequence[str]) -> Benchmark:

@@ -7,7 +7,8 @@ from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.errors import PromptError
 from cxr_clip.evaluate.class_benchmark import measure_classes
 from cxr_clip.evaluate.clean_part import overlap_of
-from cxr_clip.evaluate.contract import Benchmark, ClassesTask, FindingsTask, RetrievalTask, Task
+from cxr_clip.evaluate.contract import Benchmark, ClassesTask, FewShotTask, FindingsTask, RetrievalTask, Task
+from cxr_clip.evaluate.few_shot import measure_few_shot
 from cxr_clip.evaluate.finding_benchmark import measure_findings
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.retrieval_benchmark import measure_retrieval
@@ -23,6 +24,7 @@ MEASURES: Mapping[type[Task], Measure] = {
     FindingsTask: measure_findings,
     ClassesTask: measure_classes,
     RetrievalTask: measure_retrieval,
+    FewShotTask: measure_few_shot,
 }
 
 

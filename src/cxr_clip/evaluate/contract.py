@@ -39,6 +39,13 @@ class SetScore(StrEnum):
     BEST = "largest cosine"
 
 
+class Learner(StrEnum):
+    """What learns from the labels of a share of the training studies."""
+
+    PROBE = "logistic regression on frozen image features"
+    FINE_TUNE = "image encoder and a linear head, trained together"
+
+
 @dataclass(frozen=True)
 class FindingsTask:
     """Zero-shot, one finding at a time: AUROC and average precision of a pair of prompts.
@@ -92,7 +99,25 @@ class RetrievalTask:
     recalls: tuple[int, ...] = (1, 5, 10)
 
 
-Task = FindingsTask | ClassesTask | RetrievalTask
+@dataclass(frozen=True)
+class FewShotTask:
+    """Learning from shares of the training studies: AUROC of findings on the test studies.
+
+    Subsets are drawn by patient for each of `seeds`, nested over `shares`, with both classes of each finding. A finding
+    counts with at least `min_positives` positive and negative test studies. `settings` are the learner's own.
+    """
+
+    kind: ClassVar[str] = "few-shot"
+    learner: Learner
+    findings: tuple[str, ...]
+    settings: tuple[tuple[str, float], ...]
+    shares: tuple[float, ...] = (0.01, 0.1, 1.0)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    images: ImageRule = ImageRule.FIRST
+    min_positives: int = 5
+
+
+Task = FindingsTask | ClassesTask | RetrievalTask | FewShotTask
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def tiles(results: Sequence[BenchmarkResult]) -> tuple[Tile, ...]:
     for result in zero_shot_results(main):
         if macro := result.metrics.get("auroc/macro"):
             remark = f"{macro.n} findings; chance 0.500{_beside_chance(macro, 0.5)}"
-            shown.append(Tile(f"{data_set_of(result)}AUROC, {style_of(result)} prompts", *_decimals(macro), remark))
+            shown.append(Tile(f"{data_set_of(result)}AUROC, {style_of(result)} prompts", *of_decimals(macro), remark))
     for result in main:
         if accuracy := result.metrics.get("accuracy/macro"):
             chance = result.metrics["accuracy/chance"].value
@@ -216,7 +216,7 @@ def _bars(name: str, results: Sequence[BenchmarkResult], axis: float) -> tuple[B
         if area := result.metrics.get(f"auroc/{name}"):
             precision = result.metrics[f"average_precision/{name}"]
             low, point, high = (_place(value, axis) for value in (area.low, area.value, area.high))
-            bars.append(Bar(index % 4 + 1, low, point, high, *_decimals(area), *_decimals(precision)))
+            bars.append(Bar(index % 4 + 1, low, point, high, *of_decimals(area), *of_decimals(precision)))
     return tuple(bars)
 
 
@@ -225,7 +225,8 @@ def _place(value: float, axis: float) -> float:
     return round(100 * (value - axis) / (1 - axis), 2)
 
 
-def _decimals(one: Estimate) -> tuple[str, str]:
+def of_decimals(one: Estimate) -> tuple[str, str]:
+    """Write a figure and its interval with three decimals."""
     return f"{one.value:.3f}", f"{one.low:.3f} – {one.high:.3f}"
 
 

@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from cxr_clip.evaluate.page import DATA_SETS, Forest, Panel, forest, of_hundred, of_percent, of_rank, roc_panels
+from cxr_clip.evaluate.page import (
+    DATA_SETS,
+    Forest,
+    Panel,
+    forest,
+    of_decimals,
+    of_hundred,
+    of_percent,
+    of_rank,
+    roc_panels,
+)
 from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry
 from cxr_clip.evaluate.statistics import Estimate
@@ -13,6 +23,8 @@ KINDS = {
     "zero_shot": "Zero-shot findings",
     "classes": "Zero-shot, one class of several",
     "retrieval": "Retrieval",
+    "probe": "Linear probe",
+    "fine_tune": "Fine-tune",
 }
 WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
 
@@ -190,14 +202,37 @@ def _class_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
     return tuple(rows)
 
 
-_ROWS = {"retrieval": _retrieval_rows, "classes": _class_rows}
+def _few_shot_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
+    """AUROC by share of the training studies: the macro average, then each finding."""
+    rows: list[FigureRow] = []
+    for name, one in result.metrics.items():
+        share, finding = name.removeprefix("auroc_at_").split("/", maxsplit=1)
+        published = _published_value(result, name)
+        value, interval = of_decimals(one)
+        words = "Macro average" if finding == "macro" else finding
+        beside = f"{published:.3f}" if published else ""
+        rows.append(FigureRow(f"AUROC, {share} % of the training studies", words, value, interval, published=beside))
+    return tuple(rows)
+
+
+_ROWS = {
+    "retrieval": _retrieval_rows,
+    "classes": _class_rows,
+    "probe": _few_shot_rows,
+    "fine_tune": _few_shot_rows,
+}
 LEADS: Mapping[str, str] = {
     "retrieval": "Given an image, where does its own report come among all reports, and the other way round. Identical "
     "reports count as one. R@k is the share of queries whose right one is among the first k; a low rank is good. "
     "Chance is what a random order of the same pool gives.",
     "classes": "Which of the classes a study shows, by the prompts that its image is nearest to.",
+    "probe": "How well a finding is told by a line drawn through the features of the image encoder, which stays as it "
+    "is, after so many of the training studies.",
+    "fine_tune": "How well a finding is told after the image encoder has learned from so many of the training studies.",
 }
 NOT_MEASURED: Mapping[str, str] = {
     "retrieval": "Not measured: fewer than two different reports here.",
     "classes": "Not measured: a class has no study of its own here.",
+    "probe": "Not measured: training, validation and test studies need both classes of a finding.",
+    "fine_tune": "Not measured: training, validation and test studies need both classes of a finding.",
 }

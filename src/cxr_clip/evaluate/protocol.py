@@ -1,6 +1,6 @@
 """The protocol of each benchmark in plain sentences: every choice that could move a figure."""
 
-from cxr_clip.evaluate.contract import ClassesTask, FindingsTask, ImageRule, RetrievalTask, SetScore, Ties
+from cxr_clip.evaluate.contract import ClassesTask, FewShotTask, FindingsTask, ImageRule, RetrievalTask, SetScore, Ties
 
 IMAGES = (
     "A study counts with its frontal images (PA, AP or frontal); where no view is frontal, with those of unknown view. "
@@ -53,6 +53,23 @@ def classes(task: ClassesTask, resamples: int, seed: int) -> tuple[str, ...]:
         f"The score of a class is {score} with its prompts; the largest score decides, the first of equal ones. "
         "Nothing evens out the sizes of the sets, as in the published evaluation.",
         "Accuracy: micro is the share of all studies that come to the right class, macro the mean of the classes' own.",
+        _intervals(resamples, seed),
+    )
+
+
+def few_shot(task: FewShotTask, resamples: int, seed: int) -> tuple[str, ...]:
+    """Say how few-shot figures are made."""
+    shares = ", ".join(f"{100 * share:g} %" for share in task.shares)
+    settings = ", ".join(f"{name} {value:g}" for name, value in task.settings)
+    return (
+        IMAGES,
+        "The image of a study is the first of those.",
+        f"Learner: {task.learner.value} ({settings}). The validation studies choose the strength or the epoch, and the "
+        "test studies are measured with that choice.",
+        f"Shares of the training studies: {shares}; drawn by patient for each of {len(task.seeds)} seeds, nested; a "
+        "patient more where a finding would have no positive or no negative study.",
+        "A study counts for a finding if it is explicitly positive or negative; AUROC as scikit-learn has it. A figure "
+        "is the mean over the seeds. Its interval holds both kinds of chance: each resample draws seeds and patients.",
         _intervals(resamples, seed),
     )
 

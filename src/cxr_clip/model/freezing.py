@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cxr_clip.errors import RecipeError
-from cxr_clip.model.dual_encoder import DualEncoder
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def stay_in_eval(module: nn.Module) -> None:
 
 
 def trainable_groups(
-    model: DualEncoder,
+    model: nn.Module,
     weight_decay: float,
     *,
     factors: LearningRateFactors | None = None,

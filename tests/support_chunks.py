@@ -85,6 +85,7 @@ def keep_gradients(path: Path, workers: Workers, chunks: int) -> None:
 
 def main(folder: Path, cases: list[str]) -> None:
     torch.set_num_threads(1)
+    exact_training(SWIN, dropout=0.0)  # what it imports, the workers need not import again
     for case in cases:
         count, chunks = map(int, case.split("x"))
         ended = start_workers(

@@ -77,7 +77,9 @@ def names_of_rejections(folder: Path) -> set[str]:
 
 def stands_in(name: str, data: bytes) -> bool:
     """Whether a name stands there as a word of its own; short numbers are parts of others by chance."""
-    return re.search(rb"(?<![0-9A-Za-z])" + re.escape(name.encode()) + rb"(?![0-9A-Za-z])", data) is not None
+    word = name.encode()
+    # The plain search comes first as it is much faster, and mostly finds nothing.
+    return word in data and re.search(rb"(?<![0-9A-Za-z])" + re.escape(word) + rb"(?![0-9A-Za-z])", data) is not None
 
 
 @pytest.mark.parametrize("source", MADE_UP)

@@ -237,9 +237,10 @@ def test_the_folder_of_reports_itself_may_be_named_if_images_are_below(openi: Pa
 @pytest.mark.shared
 def test_real_reports_and_images_give_the_documented_counts(shared_folder: Path, tmp_path: Path) -> None:
     source = read_openi(shared_folder / "data" / "openi")
-    found = [draft for draft in source.drafts if isinstance(draft, Study)]
+    drafts = list(source.drafts)
+    found = [draft for draft in drafts if isinstance(draft, Study)]
     assert (len(found), sum(len(study.images) for study in found)) == (3193, 6196)
-    assert sum(draft.kind == "report" for draft in source.drafts if isinstance(draft, Rejection)) == 129
+    assert sum(draft.kind == "report" for draft in drafts if isinstance(draft, Rejection)) == 129
     assert all(study.sections.get("findings") or study.sections.get("impression") for study in found)
     assert {image.view for study in found for image in study.images} == {View.FRONTAL, View.LATERAL}
     assert {study.split for study in found} == set(Split)

@@ -270,3 +270,23 @@ def test_abstaining_is_measured_on_chests_other_pictures_and_changed_ones(
     page = benchmark("tables").with_tables("<!-- table: abstain -->\n<!-- end of table -->\n", tmp_path)
     share = found["no_chest"]["noise"]
     assert f"| noise (2) | {share['refused']:.1%} ({share['by_embeddings_alone']:.1%}) |" in page
+
+
+def test_the_benchmark_of_intervals_makes_its_tables(tmp_path: Path) -> None:
+    intervals, tables = benchmark("intervals"), benchmark("tables")
+    results = {
+        "machine": "this one",
+        "cost": intervals.cost(rounds=1, loop=1),
+        "coverage": [intervals.coverage(20, one, resamples=50) for one in intervals.PREVALENCES],
+        "probabilities": intervals.probabilities(5),
+        "conformal": intervals.conformal(50),
+        "false_alarms": intervals.false_alarms(10, resamples=50),
+    }
+    assert results["cost"]["largest_difference"] < 1e-12
+    (tmp_path / "intervals.json").write_text(json.dumps(results))
+    shown = tables.table("coverage", tmp_path)
+    assert "| bootstrap, AUROC |" in shown
+    assert f"{100 * results['coverage'][1]['by study']['DeLong, AUROC']:.1f} %" in shown
+    assert f"| all resamples at once | {results['cost']['ours']['processor_seconds']:.2f} |" in tables.table(
+        "resampling", tmp_path
+    )

@@ -68,11 +68,11 @@ def test_a_patient_with_both_classes_ties_the_two_sides():
 
 
 def test_the_interval_is_made_in_log_odds_and_stays_inside():
-    estimate = area_estimate(Areas(np.array([0.98]), np.array([[0.02**2]]), 40))
+    estimate = area_estimate(Areas(np.array([0.98]), np.array([[0.02**2]]), n=40, patients=11))
     logits = [np.log(p / (1 - p)) for p in (estimate.low, estimate.value, estimate.high)]
-    half = 1.959964 * 0.02 / (0.98 * 0.02)
+    half = 2.228139 * 0.02 / (0.98 * 0.02)  # the quantile of Student's t with 10 degrees of freedom
     assert logits == pytest.approx([logits[1] - half, logits[1], logits[1] + half])
-    assert area_estimate(Areas(np.array([1.0]), np.zeros((1, 1)), 40)).low == 1.0
+    assert area_estimate(Areas(np.array([1.0]), np.zeros((1, 1)), n=40, patients=11)).low == 1.0
 
 
 def test_equal_models_differ_by_nothing_and_a_changed_sign_by_all():

@@ -26,9 +26,9 @@ from scipy.stats import norm
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cxr_clip.calibration import Answer
-from cxr_clip.evaluate.compare import two_sided_p
 from cxr_clip.evaluate.conformal import prediction_bounds
 from cxr_clip.evaluate.delong import area_difference, area_estimate, areas
+from cxr_clip.evaluate.differences import two_sided_p
 from cxr_clip.evaluate.platt import fit_platt
 from cxr_clip.evaluate.proportions import share
 from cxr_clip.evaluate.statistics import NORMAL_95, estimate, patient_bootstrap_weights

@@ -58,5 +58,6 @@ def test_two_runs_are_compared(
     assert "comparison: b [2]/compare.html" in shown
     figures = [one["figure"] for one in json.loads((tmp_path / "b [2]" / "compare.json").read_text())["differences"]]
     assert "auroc/Fracture" in figures
+    assert "text_to_image/recall_at_5" in figures
     assert command("compare", "a", tmp_path) == 2
     assert "no scores at" in capsys.readouterr().err

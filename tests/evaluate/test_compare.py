@@ -8,9 +8,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cxr_clip.errors import EvaluationError
-from cxr_clip.evaluate.compare import ComparisonOptions, compare_scores, two_sided_p
+from cxr_clip.evaluate.compare import ComparisonOptions, compare_scores
 from cxr_clip.evaluate.compare_page import tables, write_comparison
+from cxr_clip.evaluate.differences import two_sided_p
 from cxr_clip.evaluate.multiplicity import benjamini_hochberg, holm
+from cxr_clip.evaluate.query_ranks import QueryRanks, read_ranks, write_ranks
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.statistics import patient_bootstrap_weights
 from cxr_clip.metrics import weighted_auroc
@@ -46,6 +48,12 @@ def pair():
     rng = np.random.default_rng(0)
     good = evaluation(rng, gain=2.0)
     return noisier(good, rng, 1.5), good
+
+
+def retrieval(ranks, *, pool=300, studies=300):
+    names = tuple(f"s{i}" for i in range(studies))
+    patients = tuple(f"p{i // 2}" for i in range(studies))
+    return (QueryRanks("retrieval", "image_to_text", pool, names, patients, ranks),)
 
 
 def by_figure(comparison):
@@ -169,7 +177,7 @@ def test_the_files_say_all_of_it(pair, tmp_path):
     assert content["differences"][1]["difference"]["low"] == comparison.differences[1].difference.low
     assert "runs/&lt;a&gt;" in page
     assert "<script" not in page
-    assert "the second is better in 3, the first in 0" in page
+    assert "the second is better in 3 of 3, the first in 0" in page
     for sentence in content["protocol"]:
         assert sentence in page
     shown = tables(comparison)
@@ -180,3 +188,45 @@ def test_the_files_say_all_of_it(pair, tmp_path):
     for row in (row for table in shown for row in table.rows):
         assert 0 <= row.low <= row.point <= row.high <= 100
         assert row.point > 50
+
+
+def test_recalls_are_compared_over_the_same_queries(pair, tmp_path):
+    rng = np.random.default_rng(5)
+    first = rng.integers(1, 31, 300)
+    second = np.maximum(1, first - rng.integers(0, 9, 300))
+    comparison = compare_scores(*pair, OPTIONS, ranks=(retrieval(first), retrieval(second)))
+    found = by_figure(comparison)
+    for k in (1, 5, 10):
+        one = found[f"image_to_text/recall_at_{k}"]
+        assert (one.first.value, one.second.value) == (np.mean(first <= k), np.mean(second <= k))
+        assert one.difference.low > 0
+    recalls = [one for figure, one in found.items() if "recall" in figure]
+    assert [one.adjusted for one in recalls] == pytest.approx(holm([one.p for one in recalls]))
+    page = write_comparison(tmp_path, comparison, ("a", "b")).read_text("utf-8")
+    assert "Image → text, retrieval" in page
+    assert "<small>300 queries</small>" in page
+
+
+def test_queries_in_another_order_are_matched_and_another_pool_is_not_compared(pair):
+    ranks = np.random.default_rng(6).integers(1, 31, 300)
+    (one,) = retrieval(ranks)
+    turned = replace(one, studies=one.studies[::-1], patients=one.patients[::-1], ranks=one.ranks[::-1])
+    found = by_figure(compare_scores((), (), OPTIONS, ranks=((one,), (turned,))))
+    assert [each.difference.value for each in found.values()] == [0, 0, 0]
+    for other in (replace(one, pool=299), replace(one, studies=("else", *one.studies[1:]))):
+        comparison = compare_scores(*pair, OPTIONS, ranks=((one,), (other,)))
+        assert comparison.notes == ("retrieval, image_to_text: not compared, as queries or pool are not the same.",)
+
+
+def test_ranks_come_back_as_they_were_written(tmp_path):
+    assert read_ranks(tmp_path) == ()
+    (one,) = retrieval(np.arange(1, 301))
+    write_ranks(tmp_path / "ranks.parquet", [one, replace(one, direction="text_to_image", pool=7)])
+    back, other = read_ranks(tmp_path)
+    assert (back.benchmark, back.direction, back.pool) == ("retrieval", "image_to_text", 300)
+    assert (back.studies, back.patients) == (one.studies, one.patients)
+    assert (back.ranks == one.ranks).all()
+    assert (other.direction, other.pool) == ("text_to_image", 7)
+    (tmp_path / "ranks.parquet").write_text("no Parquet")
+    with pytest.raises(EvaluationError, match="is no table of ranks"):
+        read_ranks(tmp_path)

@@ -47,10 +47,12 @@ def compare(
     """Tell whether the second of two evaluations is better than the first; writes compare.json and compare.html."""
     from cxr_clip.evaluate.compare import ComparisonOptions, compare_scores
     from cxr_clip.evaluate.compare_page import write_comparison
+    from cxr_clip.evaluate.query_ranks import read_ranks
     from cxr_clip.evaluate.scores import read_scores
 
     options = ComparisonOptions(resamples=resamples, correction=correction)
-    comparison = compare_scores(read_scores(first), read_scores(second), options)
+    ranks = (read_ranks(first), read_ranks(second))
+    comparison = compare_scores(read_scores(first), read_scores(second), options, ranks=ranks)
     names = (str(first), str(second))
     show_comparison(comparison, names)
     say(f"comparison: {write_comparison(out or second, comparison, names)}")

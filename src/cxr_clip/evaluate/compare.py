@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_clip.errors import EvaluationError
+from cxr_clip.evaluate.compare_ranks import PairedRanks, pair_ranks, recall_differences
 from cxr_clip.evaluate.delong import area_difference, areas
+from cxr_clip.evaluate.differences import Difference, ResampledPair, difference_of
 from cxr_clip.evaluate.multiplicity import CORRECTIONS
 from cxr_clip.evaluate.paired_scores import PairedScores, pair_scores_of
+from cxr_clip.evaluate.query_ranks import QueryRanks
 from cxr_clip.evaluate.scores import FindingScores
-from cxr_clip.evaluate.statistics import Estimate, estimate, patient_bootstrap_weights
+from cxr_clip.evaluate.statistics import patient_bootstrap_weights
 from cxr_clip.metrics import auroc, average_precision, weighted_auroc, weighted_average_precision
 
-Floats = NDArray[np.float64]
 KINDS = {"auroc": (auroc, weighted_auroc), "average_precision": (average_precision, weighted_average_precision)}
 
 
@@ -32,26 +34,8 @@ class ComparisonOptions:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One figure of both models and the second minus the first, with the two-sided p value of no difference.
-
-    `adjusted` is p with the other findings in mind, absent for the macro average, which is one question and not many;
-    `delong` is the p value of DeLong's test by patient, for AUROC.
-    """
-
-    benchmark: str
-    figure: str
-    first: Estimate
-    second: Estimate
-    difference: Estimate
-    p: float
-    adjusted: float | None = None
-    delong: float | None = None
-
-
-@dataclass(frozen=True)
 class Comparison:
-    """Every difference: of each benchmark and kind of figure the macro average, then the findings."""
+    """Every difference: of each benchmark and kind of figure the macro average, then the findings; then recalls."""
 
     differences: tuple[Difference, ...]
     studies: int
@@ -60,20 +44,14 @@ class Comparison:
     options: ComparisonOptions
 
 
-@dataclass(frozen=True, eq=False)
-class _Resampled:
-    """A figure of both models, alone and over the resamples."""
-
-    values: tuple[float, float]
-    first: Floats
-    second: Floats
-    n: int
-
-
 def compare_scores(
-    first: Sequence[FindingScores], second: Sequence[FindingScores], options: ComparisonOptions | None = None
+    first: Sequence[FindingScores],
+    second: Sequence[FindingScores],
+    options: ComparisonOptions | None = None,
+    *,
+    ranks: tuple[Sequence[QueryRanks], Sequence[QueryRanks]] = ((), ()),
 ) -> Comparison:
-    """Compare two evaluations of the same studies.
+    """Compare two evaluations of the same studies; `ranks` are those of the retrieval queries of both.
 
     Raises EvaluationError where they have nothing in common, disagree on a label or patient, or the correction is
     unknown.
@@ -81,27 +59,43 @@ def compare_scores(
     options = options or ComparisonOptions()
     if options.correction not in CORRECTIONS:
         raise EvaluationError(f"no correction {options.correction!r}: there are {', '.join(CORRECTIONS)}")
-    pairs = pair_scores_of(first, second)
-    patient_of = {study: patient for one in pairs for study, patient in zip(one.studies, one.patients, strict=True)}
+    pairs, queries = pair_scores_of(first, second), pair_ranks(*ranks)
+    if not pairs and not queries.pairs:
+        raise EvaluationError(
+            "the two evaluations have no finding with positive and negative studies and no retrieval in common (the "
+            f"first has {_listed(first)}, the second {_listed(second)}): evaluate both on the same split, alike"
+        )
+    both: list[PairedScores | PairedRanks] = [*pairs, *queries.pairs]
+    patient_of = {study: patient for one in both for study, patient in zip(one.studies, one.patients, strict=True)}
     column = {study: index for index, study in enumerate(patient_of)}
     rng = np.random.default_rng(options.seed)
     weights = patient_bootstrap_weights(list(patient_of.values()), options.resamples, rng)
-    drawn = [weights[:, [column[study] for study in one.studies]] for one in pairs]
-    benchmarks = dict.fromkeys(one.benchmark for one in pairs)
-    families = (
-        _family(
-            kind, [(one, of_one) for one, of_one in zip(pairs, drawn, strict=True) if one.benchmark == name], options
-        )
-        for name in benchmarks
+
+    def drawn(one: PairedScores | PairedRanks) -> NDArray[np.uint16]:
+        return weights[:, [column[study] for study in one.studies]]
+
+    families = [
+        _family(kind, [(one, drawn(one)) for one in pairs if one.benchmark == name], options)
+        for name in dict.fromkeys(one.benchmark for one in pairs)
         for kind in KINDS
-    )
+    ]
+    recalls = [recall_differences(one, drawn(one)) for one in queries.pairs]
     return Comparison(
-        differences=tuple(chain.from_iterable(families)),
+        differences=(
+            *chain.from_iterable(families),
+            *corrected(list(chain.from_iterable(recalls)), options.correction),
+        ),
         studies=len(patient_of),
         patients=len(set(patient_of.values())),
-        notes=_notes(pairs),
+        notes=(*_notes(pairs), *queries.notes),
         options=options,
     )
+
+
+def corrected(differences: Sequence[Difference], correction: str) -> list[Difference]:
+    """Correct the p values of figures that are looked at together."""
+    adjusted = CORRECTIONS[correction]([one.p for one in differences]) if differences else []
+    return [replace(one, adjusted=p) for one, p in zip(differences, adjusted, strict=True)]
 
 
 def _family(
@@ -110,7 +104,7 @@ def _family(
     """Compare one kind of figure over the findings of a benchmark: the macro average first, then each with its p."""
     plain, weighted = KINDS[kind]
     found = {
-        one.finding: _Resampled(
+        one.finding: ResampledPair(
             values=(plain(one.first, one.labels), plain(one.second, one.labels)),
             first=weighted(one.first, one.labels, weights),
             second=weighted(one.second, one.labels, weights),
@@ -119,46 +113,23 @@ def _family(
         for one, weights in pairs
     }
     benchmark = pairs[0][0].benchmark
-    differences = [_difference(benchmark, f"{kind}/{name}", one) for name, one in found.items()]
-    adjusted = CORRECTIONS[options.correction]([one.p for one in differences])
-    delong = [_delong(one) if kind == "auroc" else None for one, _ in pairs]
-    corrected = [
-        replace(one, adjusted=p, delong=other) for one, p, other in zip(differences, adjusted, delong, strict=True)
-    ]
-    return [_difference(benchmark, f"{kind}/macro", _macro(found)), *corrected]
+    members = corrected(
+        [difference_of(benchmark, f"{kind}/{name}", one) for name, one in found.items()], options.correction
+    )
+    if kind == "auroc":
+        members = [replace(one, delong=_delong(pair)) for one, (pair, _) in zip(members, pairs, strict=True)]
+    return [difference_of(benchmark, f"{kind}/macro", _macro(found)), *members]
 
 
-def _macro(found: Mapping[str, _Resampled]) -> _Resampled:
+def _macro(found: Mapping[str, ResampledPair]) -> ResampledPair:
     """Average the findings, resample by resample."""
     each = list(found.values())
-    return _Resampled(
+    return ResampledPair(
         values=(float(np.mean([one.values[0] for one in each])), float(np.mean([one.values[1] for one in each]))),
         first=np.mean([one.first for one in each], axis=0),
         second=np.mean([one.second for one in each], axis=0),
         n=len(each),
     )
-
-
-def _difference(benchmark: str, figure: str, found: _Resampled) -> Difference:
-    resampled = found.second - found.first
-    return Difference(
-        benchmark=benchmark,
-        figure=figure,
-        first=estimate(found.values[0], found.first, found.n),
-        second=estimate(found.values[1], found.second, found.n),
-        difference=estimate(found.values[1] - found.values[0], resampled, found.n),
-        p=two_sided_p(resampled),
-    )
-
-
-def two_sided_p(resampled: Floats) -> float:
-    """Return at which level the percentile interval of the resampled differences just touches 0.
-
-    The observed sample counts as one resample more, so p is never 0: with R resamples it is 2 / (R + 1) at least.
-    """
-    usable = resampled[np.isfinite(resampled)]
-    tails = 1 + np.array([np.count_nonzero(usable <= 0), np.count_nonzero(usable >= 0)])
-    return float(min(1.0, 2 * tails.min() / (len(usable) + 1)))
 
 
 def _delong(pair: PairedScores) -> float | None:
@@ -176,3 +147,7 @@ def _notes(pairs: Sequence[PairedScores]) -> tuple[str, ...]:
     """Say which findings lost studies that only one of the evaluations has."""
     lost = [f"{one.finding} {one.left_out:,} ({one.benchmark})" for one in pairs if one.left_out]
     return (f"Studies that only one of the evaluations has, left out: {', '.join(lost)}.",) if lost else ()
+
+
+def _listed(scores: Sequence[FindingScores]) -> str:
+    return ", ".join(sorted({one.benchmark for one in scores})) or "no scores"

@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cxr_clip.evaluate.compare import Comparison, Difference
+from cxr_clip.evaluate.compare import Comparison
+from cxr_clip.evaluate.differences import Difference
 from cxr_clip.evaluate.report import render_page, write_whole
 from cxr_clip.evaluate.statistics import Estimate
 
 TEMPLATE = "compare.html.j2"
-KINDS = {"auroc": "AUROC", "average_precision": "Average precision"}
+KINDS = {
+    "auroc": "AUROC",
+    "average_precision": "Average precision",
+    "image_to_text": "Image → text",
+    "text_to_image": "Text → image",
+}
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,7 @@ class Row:
     """One figure of a table: its places on the axis are in percent, its class says which model it speaks for."""
 
     name: str
-    n: int
+    n: str
     first: str
     second: str
     difference: str
@@ -38,6 +44,7 @@ class Table:
     heading: str
     reach: float
     rows: tuple[Row, ...]
+    corrected: int
     better: int
     worse: int
 
@@ -73,7 +80,7 @@ def protocol(comparison: Comparison) -> tuple[str, ...]:
         "p: two-sided, the level at which that interval just touches 0; the smallest there can be is "
         f"{2 / (options.resamples + 1):.4f}.",
         f"Corrected p: {options.correction.replace('-', ' and ')}, over the findings of one benchmark and one kind of "
-        "figure. The macro average is one question and is not corrected.",
+        "figure, and over all recalls together. The macro average is one question and is not corrected.",
     )
 
 
@@ -93,6 +100,7 @@ def _table(benchmark: str, kind: str, members: Sequence[Difference]) -> Table:
         heading=f"{KINDS[kind]}, {benchmark}",
         reach=reach,
         rows=rows,
+        corrected=len(verdicts),
         better=verdicts.count("second"),
         worse=verdicts.count("first"),
     )
@@ -103,8 +111,8 @@ def _row(one: Difference, reach: float) -> Row:
     name = one.figure.split("/", maxsplit=1)[1]
     low, point, high = (round(50 + 50 * value / reach, 2) for value in (change.low, change.value, change.high))
     return Row(
-        name="Macro average" if name == "macro" else name,
-        n=change.n,
+        name="Macro average" if name == "macro" else name.replace("recall_at_", "R@"),
+        n=f"{change.n:,} {_counted(one)}",
         first=_value(one.first),
         second=_value(one.second),
         difference=_signed(change.value),
@@ -116,6 +124,13 @@ def _row(one: Difference, reach: float) -> Row:
         adjusted="" if one.adjusted is None else _p(one.adjusted),
         speaks_for="neither" if decisive >= 0.05 else "second" if change.value > 0 else "first",
     )
+
+
+def _counted(one: Difference) -> str:
+    """Say what a figure was measured on."""
+    if one.figure.endswith("/macro"):
+        return "findings"
+    return "queries" if "/recall_at_" in one.figure else "studies"
 
 
 def _value(one: Estimate) -> str:

@@ -16,6 +16,7 @@ from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, 
 from cxr_clip.evaluate.calibrated import CalibratedResult
 from cxr_clip.evaluate.contract import Benchmark
 from cxr_clip.evaluate.prompt_styles import choose_styles
+from cxr_clip.evaluate.query_ranks import RANKS, write_ranks
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.scores import SCORES, write_scores
@@ -79,9 +80,10 @@ def evaluate_run(
 ) -> Evaluation:
     """Ask a model for every finding and for retrieval, whatever the data set.
 
-    `model` is what `cxr_clip.load` takes: a run folder, a saved model, a name on the hub. report.json, report.html and
-    scores.parquet go into `out`, else into the folder of the model. `advance` is told how many of how many images are
-    embedded. Raises CheckpointError, HubError, ManifestError, PromptError or EvaluationError, each with its mend.
+    `model` is what `cxr_clip.load` takes: a run folder, a saved model, a name on the hub. report.json, report.html,
+    scores.parquet and ranks.parquet go into `out`, else into the folder of the model. `advance` is told how many of
+    how many images are embedded. Raises CheckpointError, HubError, ManifestError, PromptError or EvaluationError, each
+    with its mend.
     """
     styles = choose_styles(request.styles, request.prompts)
     folder = find_model(model)
@@ -201,6 +203,7 @@ def _report(
         },
     )
     write_scores(out / SCORES, [one for result in results for one in result.scores])
+    write_ranks(out / RANKS, [one for result in results for one in result.ranks])
     return page
 
 

@@ -28,18 +28,12 @@ def pair_scores_of(first: Sequence[FindingScores], second: Sequence[FindingScore
     """Pair every finding of a benchmark that both evaluations have, on the studies that both have.
 
     A finding that keeps one class only is not paired. Raises EvaluationError where a study has another label or
-    another patient there, and where nothing is left.
+    another patient there.
     """
     others = {(one.benchmark, one.finding): one for one in second}
     matched = [(one, others[key]) for one in first if (key := (one.benchmark, one.finding)) in others]
     pairs = [_pair(one, other) for one, other in matched]
-    usable = tuple(one for one in pairs if one.labels.any() and not one.labels.all())
-    if not usable:
-        raise EvaluationError(
-            f"the two evaluations have no finding with positive and negative studies in common (the first has "
-            f"{_listed(first)}, the second {_listed(second)}): evaluate both on the same split with the same styles"
-        )
-    return usable
+    return tuple(one for one in pairs if one.labels.any() and not one.labels.all())
 
 
 def _pair(first: FindingScores, second: FindingScores) -> PairedScores:
@@ -64,7 +58,3 @@ def _pair(first: FindingScores, second: FindingScores) -> PairedScores:
             f"evaluation (such as {pair.studies[int(np.argmax(unlike))]}): compare evaluations of the same manifest"
         )
     return pair
-
-
-def _listed(scores: Sequence[FindingScores]) -> str:
-    return ", ".join(sorted({one.benchmark for one in scores})) or "no scores"

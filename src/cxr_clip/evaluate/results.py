@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_clip.evaluate.contract import Benchmark
+from cxr_clip.evaluate.query_ranks import QueryRanks
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.statistics import Estimate
 from cxr_clip.metrics import RocCurve
@@ -89,5 +90,6 @@ class BenchmarkResult:
     findings: tuple[FindingDetails, ...] = ()
     gallery: tuple[GalleryEntry, ...] = field(default=(), repr=False)
     scores: tuple[FindingScores, ...] = field(default=(), repr=False)
+    ranks: tuple[QueryRanks, ...] = field(default=(), repr=False)
     benchmark: Benchmark | None = None
     overlap: Overlap | None = None

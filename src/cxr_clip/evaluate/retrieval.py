@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cxr_clip.evaluate.results import Retrieved
 from cxr_clip.evaluate.statistics import Estimate, estimate, exact, weighted_mean, weighted_median
-from cxr_clip.ranking import MergedTexts, both_ways, target_ranks_in_order
+from cxr_clip.ranking import MergedTexts, RanksBothWays, both_ways, target_ranks_in_order
 from cxr_clip.study import Study
 
 RECALLS = (1, 5, 10)
@@ -38,12 +38,16 @@ def retrieval_metrics(
 
     A merged text is drawn with the patient of the study in which it first stands.
     """
-    ranks = both_ways(images, texts, merged.group)
+    return metrics_of_ranks(both_ways(images, texts, merged.group), merged, weights)
+
+
+def metrics_of_ranks(ranks: RanksBothWays, merged: MergedTexts, weights: NDArray[np.uint16]) -> Mapping[str, Estimate]:
+    """Measure both directions from their ranks."""
     images_of_text = np.bincount(merged.group)
     return {
-        **_one_way(ranks.to_text, weights, pool=len(texts)),
+        **_one_way(ranks.to_text, weights, pool=len(merged.first)),
         **_figures("text_to_image", ranks.to_image, weights[:, merged.first]),
-        **_chance("text_to_image", images_of_text, pool=len(images)),
+        **_chance("text_to_image", images_of_text, pool=len(merged.group)),
     }
 
 

@@ -7,13 +7,12 @@ import numpy as np
 from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.contract import Benchmark, RetrievalTask, Ties
 from cxr_clip.evaluate.gallery import Pool, draw_gallery
+from cxr_clip.evaluate.query_ranks import QueryRanks, query_ranks
 from cxr_clip.evaluate.results import BenchmarkResult
-from cxr_clip.evaluate.retrieval import published_metrics, retrieval_metrics, retrieval_text
+from cxr_clip.evaluate.retrieval import metrics_of_ranks, published_metrics, retrieval_text
 from cxr_clip.evaluate.study_images import embed_texts
 from cxr_clip.evaluate.subject import Subject
-from cxr_clip.ranking import merge_identical
-
-METRICS = {Ties.MIDDLE: retrieval_metrics, Ties.IN_ORDER: published_metrics}
+from cxr_clip.ranking import RanksBothWays, both_ways, merge_identical
 
 
 def measure_retrieval(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
@@ -44,11 +43,29 @@ def measure_retrieval(benchmark: Benchmark, subject: Subject) -> BenchmarkResult
         image_embeddings=subject.embeddings(task.images)[chosen],
         text_embeddings=embed_texts(subject.embedder, texts, batch=options.batch),
     )
-    rng = np.random.default_rng(options.seed)
-    # The gallery is that of our own rules; by the published ones it would come twice.
-    queries = options.gallery if task.ties is Ties.MIDDLE else 0
+    weights = subject.weights[:, chosen]
+    if task.ties is Ties.IN_ORDER:
+        return replace(result, metrics=published_metrics(pool.image_embeddings, pool.text_embeddings, merged, weights))
+    ranks = both_ways(pool.image_embeddings, pool.text_embeddings, merged.group)
     return replace(
         result,
-        metrics=METRICS[task.ties](pool.image_embeddings, pool.text_embeddings, merged, subject.weights[:, chosen]),
-        gallery=draw_gallery(pool, subject.material.read_image, rng, queries=queries, retrieved=options.retrieved),
+        metrics=metrics_of_ranks(ranks, merged, weights),
+        ranks=_named(benchmark.name, pool, ranks),
+        # The gallery is that of our own rules; by the published ones it would come twice.
+        gallery=draw_gallery(
+            pool,
+            subject.material.read_image,
+            np.random.default_rng(options.seed),
+            queries=options.gallery,
+            retrieved=options.retrieved,
+        ),
+    )
+
+
+def _named(benchmark: str, pool: Pool, ranks: RanksBothWays) -> tuple[QueryRanks, QueryRanks]:
+    """The ranks of both directions with the studies of their queries."""
+    with_text = [pool.studies[int(index)] for index in pool.merged.first]
+    return (
+        query_ranks(benchmark, "image_to_text", pool.studies, ranks.to_text, pool=len(pool.texts)),
+        query_ranks(benchmark, "text_to_image", with_text, ranks.to_image, pool=len(pool.studies)),
     )

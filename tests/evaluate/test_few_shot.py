@@ -19,6 +19,7 @@ from cxr_clip.evaluate.few_shot_parts import divide, macro_auroc
 from cxr_clip.evaluate.fine_tune import masked_loss
 from cxr_clip.evaluate.probe import fit_and_choose
 from cxr_clip.evaluate.subject import EvaluationOptions, Material
+from cxr_clip.evaluate.trained_on import Seen
 from cxr_clip.study import Certainty, ImageFile, Split, Study, View
 from support_models import tiny_recipe, tiny_run
 
@@ -185,3 +186,18 @@ def test_a_study_says_positive_negative_or_nothing():
             {"positive": 1, "negative": 0}.get(study.findings.get(name), -1) for name in ("Edema", "Fracture")
         ] == row[:2].tolist()
         assert row[2] == -1
+
+
+def test_the_clean_part_is_of_the_test_studies_with_what_was_learned_from_all(model):
+    studies, pictures = studies_and_pictures()
+    test = [one for one in studies if one.split is Split.TEST]
+    seen = Seen(frozenset(one.id for one in studies if one.split is Split.TRAIN) | {one.id for one in test[:9]})
+    material = Material(studies, lambda image: pictures[image.path], seen)
+    benchmark = Benchmark("probe/made-up", 1, (), None, task(shares=(1.0,), seeds=(0,)))
+    result = measure(model, [(benchmark, material)], OPTIONS)[0]
+    assert result.overlap.verdict == f"overlapping: 9 of {len(test)}"
+    kept = next(one for one in result.scores if one.finding == "Edema")
+    clean = [place for place, study in enumerate(kept.studies) if study not in seen.studies]
+    wanted = roc_auc_score(kept.labels[clean], kept.scores[clean])
+    assert result.overlap.clean["auroc_at_100/Edema"].value == pytest.approx(wanted)
+    assert result.metrics["auroc_at_100/Edema"].n == len(test)

@@ -45,9 +45,13 @@ def measure(
 
 
 def _measure(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
-    """Measure all studies, and those that were not trained on once more."""
+    """Measure all studies, and those that were not trained on once more; few-shot benchmarks do so themselves."""
     way = MEASURES[type(benchmark.task)]
-    overlap = overlap_of(subject, lambda part: way(benchmark, part).metrics)
+    if isinstance(benchmark.task, FewShotTask):
+        return way(benchmark, subject)
+    overlap = overlap_of(
+        subject.studies, subject.material.seen, lambda clean: way(benchmark, subject.part(clean)).metrics
+    )
     return replace(way(benchmark, subject), overlap=overlap)
 
 

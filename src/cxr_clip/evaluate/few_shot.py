@@ -7,17 +7,30 @@ from numpy.typing import NDArray
 
 from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate import protocol
+from cxr_clip.evaluate.clean_part import overlap_of
 from cxr_clip.evaluate.contract import Benchmark, FewShotTask, Learner
-from cxr_clip.evaluate.few_shot_parts import ImageModel, Learn, Part, Parts, Scores, Settings, divide, taught
+from cxr_clip.evaluate.few_shot_parts import (
+    ImageModel,
+    Labels,
+    Learn,
+    Part,
+    Parts,
+    Scores,
+    Settings,
+    divide,
+    taught,
+)
 from cxr_clip.evaluate.fine_tune import fine_tune
 from cxr_clip.evaluate.probe import probe
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.scores import FindingScores, finding_scores
 from cxr_clip.evaluate.statistics import Estimate, estimate, macro_estimate, patient_bootstrap_weights
-from cxr_clip.evaluate.subject import Subject
+from cxr_clip.evaluate.subject import EvaluationOptions, Subject
 from cxr_clip.evaluate.subsets import POSITIVE, UNKNOWN, draw_subsets
 from cxr_clip.metrics import auroc, weighted_auroc
 
+# The test scores of each seed by the share in percent.
+Learned = dict[str, list[Scores]]
 LEARNERS: Mapping[Learner, Callable[[Subject, ImageModel, Parts, Settings], Learn]] = {
     Learner.PROBE: probe,
     Learner.FINE_TUNE: fine_tune,
@@ -36,16 +49,20 @@ def measure_few_shot(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
     findings = [finding for finding, measured in zip(task.findings, chosen, strict=True) if measured]
     parts = Parts(*(Part(one.studies, one.labels[:, chosen]) for one in (parts.train, parts.validate, parts.test)))
     notes = [*protocol.without_image(subject.without_image), *_left_out(task, findings)]
-    metrics: dict[str, Estimate] = {}
-    scores: tuple[FindingScores, ...] = ()
-    if not findings or not taught(parts.validate, at_least=1).any():
-        notes.append("Not measured: training, validation and test studies need both classes of a finding.")
-    else:
-        metrics, scores, sizes = _measure(benchmark, subject, parts, findings)
+    learned: Learned = {}
+    if findings and taught(parts.validate, at_least=1).any():
+        learned, sizes = _learn(benchmark, subject, parts)
         notes.extend(sizes)
+    else:
+        notes.append("Not measured: training, validation and test studies need both classes of a finding.")
+
+    def figures(places: Sequence[int]) -> dict[str, Estimate]:
+        return _figures(learned, parts.test, findings, np.asarray(places, dtype=np.int64), options)
+
+    everybody = range(len(parts.test.studies))
     return BenchmarkResult(
         name=benchmark.name,
-        metrics=metrics,
+        metrics=figures(everybody),
         protocol=protocol.few_shot(task, options.resamples, options.seed),
         population=Population(
             studies=len(parts.test.studies),
@@ -53,44 +70,50 @@ def measure_few_shot(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
             images=len(parts.test.studies),
         ),
         notes=tuple(notes),
-        scores=scores,
+        scores=_scores(benchmark.name, learned, parts.test, findings),
         benchmark=benchmark,
+        # Of the test studies alone: to have seen those that it learns from is no fault.
+        overlap=overlap_of(parts.test.studies, subject.material.seen, figures),
     )
 
 
-def _measure(
-    benchmark: Benchmark, subject: Subject, parts: Parts, findings: Sequence[str]
-) -> tuple[dict[str, Estimate], tuple[FindingScores, ...], list[str]]:
-    """The figures of every share, the scores of the first seed with the largest, and how large the shares are."""
-    task, options = benchmark.task, subject.options
+def _learn(benchmark: Benchmark, subject: Subject, parts: Parts) -> tuple[Learned, list[str]]:
+    """The test scores of every share and seed, and how large the shares are in words."""
+    task = benchmark.task
     assert isinstance(task, FewShotTask)
     if not isinstance(subject.embedder, ImageModel):
         raise EvaluationError(f"{benchmark.name} needs a model whose image encoder can be used by itself")
     learn = LEARNERS[task.learner](subject, subject.embedder, parts, dict(task.settings))
     patients = [study.patient for study in parts.train.studies]
     drawn = [draw_subsets(patients, parts.train.labels, task.shares, seed=seed) for seed in task.seeds]
-    rng = np.random.default_rng(options.seed)
-    weights = patient_bootstrap_weights([study.patient for study in parts.test.studies], options.resamples, rng)
-    seeds = rng.integers(0, len(task.seeds), (options.resamples, len(task.seeds)))
-    metrics: dict[str, Estimate] = {}
+    learned: Learned = {}
     sizes = []
     for number, share in enumerate(task.shares):
-        by_seed = [learn(subsets[number], seed) for subsets, seed in zip(drawn, task.seeds, strict=True)]
-        metrics |= _figures(f"auroc_at_{100 * share:g}", by_seed, parts.test, findings, weights, seeds)
+        name = f"{100 * share:g}"
+        learned[name] = [learn(subsets[number], seed) for subsets, seed in zip(drawn, task.seeds, strict=True)]
         counts = ", ".join(f"{len(subsets[number]):,}" for subsets in drawn)
-        sizes.append(f"{100 * share:g} % of the training studies: {counts} studies, by seed.")
-    largest = by_seed[0]
-    scores = tuple(
-        _scores(benchmark.name, finding, parts.test, largest[:, column], column)
-        for column, finding in enumerate(findings)
-    )
-    return metrics, scores, sizes
+        sizes.append(f"{name} % of the training studies: {counts} studies, by seed.")
+    return learned, sizes
 
 
 def _figures(
+    learned: Learned, test: Part, findings: Sequence[str], places: NDArray[np.int64], options: EvaluationOptions
+) -> dict[str, Estimate]:
+    """AUROC of every share and finding on the test studies at `places`, and their macro averages."""
+    rng = np.random.default_rng(options.seed)
+    weights = patient_bootstrap_weights([test.studies[place].patient for place in places], options.resamples, rng)
+    metrics: dict[str, Estimate] = {}
+    for share, by_seed in learned.items():
+        seeds = rng.integers(0, len(by_seed), (options.resamples, len(by_seed)))
+        here = [scores[places] for scores in by_seed]
+        metrics |= _of_share(f"auroc_at_{share}", here, test.labels[places], findings, weights, seeds)
+    return metrics
+
+
+def _of_share(
     name: str,
     by_seed: Sequence[Scores],
-    test: Part,
+    labels: Labels,
     findings: Sequence[str],
     weights: NDArray[np.uint16],
     seeds: NDArray[np.int64],
@@ -98,8 +121,8 @@ def _figures(
     """AUROC of each finding and their macro average; `seeds` are those that each resample draws, (resamples, seeds)."""
     values, resampled, counts = [], [], []
     for column in range(len(findings)):
-        known = np.flatnonzero(test.labels[:, column] != UNKNOWN)
-        positive = test.labels[known, column] == POSITIVE
+        known = np.flatnonzero(labels[:, column] != UNKNOWN)
+        positive = labels[known, column] == POSITIVE
         areas = np.stack([weighted_auroc(one[known, column], positive, weights[:, known]) for one in by_seed])
         values.append(float(np.mean([auroc(one[known, column], positive) for one in by_seed])))
         resampled.append(areas[seeds.T, np.arange(len(seeds))].mean(axis=0))
@@ -111,10 +134,17 @@ def _figures(
     }
 
 
-def _scores(benchmark: str, finding: str, test: Part, scores: NDArray[np.float64], column: int) -> FindingScores:
-    known = np.flatnonzero(test.labels[:, column] != UNKNOWN)
-    studies = [test.studies[int(row)] for row in known]
-    return finding_scores(benchmark, finding, studies, test.labels[known, column] == POSITIVE, scores[known])
+def _scores(benchmark: str, learned: Learned, test: Part, findings: Sequence[str]) -> tuple[FindingScores, ...]:
+    """The scores of the first seed with the largest share."""
+    if not learned:
+        return ()
+    largest, rows = list(learned.values())[-1][0], []
+    for column, finding in enumerate(findings):
+        known = np.flatnonzero(test.labels[:, column] != UNKNOWN)
+        studies = [test.studies[int(row)] for row in known]
+        labels = test.labels[known, column] == POSITIVE
+        rows.append(finding_scores(benchmark, finding, studies, labels, largest[known, column]))
+    return tuple(rows)
 
 
 def _left_out(task: FewShotTask, findings: Sequence[str]) -> tuple[str, ...]:

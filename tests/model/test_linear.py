@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -151,3 +153,19 @@ def test_layers_of_another_kind_stay_as_they_are() -> None:
     before = type(attention.out_proj)
     use_onednn(attention)
     assert type(attention.out_proj) is before is not nn.Linear
+
+
+ONE_GRAPH = """
+import torch
+from cxr_clip.model.linear import use_onednn
+model = torch.nn.Sequential(torch.nn.Linear(12, 7))
+use_onednn(model)
+rows = torch.randn(3, 12)
+assert torch.equal(torch.compile(model, backend="eager", fullgraph=True)(rows), model(rows))
+"""
+
+
+@needs_onednn
+def test_compiling_leaves_one_graph() -> None:
+    # In a process of its own: the checks of shapes that the tests put around every function cannot be compiled.
+    subprocess.run([sys.executable, "-c", ONE_GRAPH], check=True, capture_output=True)

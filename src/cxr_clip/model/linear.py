@@ -81,12 +81,12 @@ def _product(left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
 
 def _suits(rows: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     return (
-        _available()
+        not torch.compiler.is_compiling()  # first, because asking for oneDNN breaks the graph
+        and _available()
         and rows.numel() * weight.shape[0] >= SMALLEST
         and all(_plain_float(tensor) for tensor in (rows, weight, bias) if tensor is not None)
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
         and not torch._C._is_tracing()
         and not torch._C._functorch.peek_interpreter_stack()
     )

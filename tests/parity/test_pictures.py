@@ -100,6 +100,17 @@ def test_a_resized_crop_is_exact_or_close_by_area(golden, pieces):
     assert by_area.max() <= 5
 
 
+@pytest.mark.parametrize(("side", "mean", "most"), [(224, 0, 0), (256, 0.7, 7), (280, 0.9, 9), (290, 0.7, 7)])
+def test_quick_resizing_stays_near_the_published_filter(golden, side, mean, most):
+    # Linear up to 280 pixels (a quarter more than 224), by area beyond.
+    for picture in ("raw0", "raw1", "raw2"):
+        crop = golden.arrays("transform_test.npz")[picture][10 : 10 + side, 20 : 20 + side]
+        published = resize_smoothly(crop, height=224, width=224).astype(int)
+        away = np.abs(resize_quickly(crop, height=224, width=224) - published)
+        assert away.mean() <= mean
+        assert away.max() <= most
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_crops_have_the_recorded_distribution(golden, size):
     recorded = golden.facts("transform_train_info.json")["RandomResizedCrop_scale_0.8_1.1_stats"][size]

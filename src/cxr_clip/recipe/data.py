@@ -37,7 +37,7 @@ class AugmentSettings(Section):
 class DataSettings(Section):
     """What is read, and what is drawn from each study.
 
-    `training_pixels` fast: images of training are decoded at a reduced scale where that suffices and resized by area;
+    `training_pixels` fast: images of training are decoded at a reduced scale where that suffices and resized quickly;
     exact: as for evaluation, which is how the published code resizes. `sentence_order`: of reports; prompt reports are
     always shuffled.
     """

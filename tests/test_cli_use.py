@@ -155,3 +155,18 @@ def test_the_shell_completes_commands_offline() -> None:
         [sys.executable, "-c", program], env=environment() | typed, capture_output=True, text=True, check=False
     )
     assert ended.stdout.split() == ["classify"], ended.stderr
+
+
+def test_what_was_calibrated_has_probabilities(
+    command: Command, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_run_folder(tmp_path / "run", manifest)
+    assert command("calibrate", folder, manifest, "--min-positives", 1, "--device", "cpu", "--quiet") == 0
+    image = tmp_path / "chest.png"
+    Image.fromarray(made_up_picture(1)).save(image)
+    capsys.readouterr()
+    assert command("classify", folder, image, "--finding", "Mass", "--finding", "Edema", "--json") == 0
+    mass, edema = json.loads(capsys.readouterr().out)["findings"]
+    assert mass["probability"].keys() == {"value", "low", "high"}
+    assert mass["meaning"].startswith(f"{mass['probability']['value']:.2f} (")
+    assert edema["probability"] is None

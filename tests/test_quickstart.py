@@ -105,4 +105,8 @@ def test_the_commands_at_the_end_are_whole(tmp_path: Path) -> None:
     commands = [shlex.split(line) for line in lines if line.startswith("cxr-clip")]
     assert ["cxr-clip", "recipe", str(places.run)] in commands
     assert not any("..." in command for command in commands)
+    assert "classify" not in [command[1] for command in commands]
+    (places.raw("openi") / "images").mkdir(parents=True)
+    (places.raw("openi") / "images" / "a.png").touch()
+    assert f"cxr-clip classify '{places.run}' '{places.raw('openi')}/images/a.png' --finding Cardio" in farewell(places)
     assert "activate" not in farewell(places)

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -150,6 +150,13 @@ def activation(python: Path, search_path: str) -> str | None:
     return f". {shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))}"
 
 
+def _classify(places: Places) -> Iterator[tuple[str, str]]:
+    """The command that asks the model about the first image, where there is one."""
+    for image in sorted((places.raw("openi") / "images").glob("*"))[:1]:
+        words = ("cxr-clip", "classify", str(places.run), str(image), "--finding", "Cardiomegaly")
+        yield shlex.join(words), "what the model says of an image"
+
+
 def farewell(places: Places, *, activate: str | None = None) -> str:
     """Where things are, and what to try next, in commands that work as they stand."""
     run, data = places.run, places.data
@@ -158,6 +165,7 @@ def farewell(places: Places, *, activate: str | None = None) -> str:
     commands = (
         (shlex.join(("cxr-clip", "recipe", str(run))), "every setting of this run"),
         (shlex.join(("cxr-clip", "evaluate", *evaluate)), "the figures on the validation patients"),
+        *_classify(places),
         ("cxr-clip prepare --help", "real studies, as downloaded; then docs/train.md"),
     )
     listed = "\n".join(f"  {command}\n      {words}" for command, words in (*first, *commands))

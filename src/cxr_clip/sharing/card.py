@@ -59,11 +59,11 @@ def _header(licence: str) -> str:
 
 def _use(address: str | None) -> str:
     return (
-        "```python\nimport cv2\nimport cxr_clip\n\n"
+        "```python\nimport cxr_clip\n\n"
         f"model = cxr_clip.load({address or 'THIS_FOLDER'!r})\n"
-        'images = model.embed_images([cv2.imread("chest.png", cv2.IMREAD_GRAYSCALE)])\n'
+        'images = model.embed_images(["chest.png"])  # PNG, JPEG or DICOM files, or 8-bit grey arrays\n'
         'texts = model.embed_texts(["Pleural effusion", "No pleural effusion"])\n'
-        "similarity = images @ texts.T\n```"
+        'similarity = images @ texts.T\nanswers = model.classify(["chest.png"], ["Pleural Effusion"])\n```'
     )
 
 

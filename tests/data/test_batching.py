@@ -1,5 +1,6 @@
 """The order of a training, and batches that are the same however many processes make them, at once or by chunks."""
 
+import gc
 import os
 from collections.abc import Sequence
 
@@ -168,6 +169,17 @@ def test_batches_do_not_depend_on_the_number_of_processes() -> None:
     )
     assert len(alone) == 12
     assert all(map(same, alone, together))
+
+
+@forks
+def test_garbage_collection_in_a_process_passes_over_what_came_with_it() -> None:
+    data = dataset(3)
+    data._transform = lambda image, _rng: np.full_like(image, min(255, gc.get_freeze_count()))
+    made = {
+        processes: next(batches(data, order(3), Collate(letters), processes=processes, pin=False))
+        for processes in (0, 1)
+    }
+    assert (made[0].images[0].max().item(), made[1].images[0].min().item()) == (0, 255)
 
 
 @forks

@@ -65,9 +65,9 @@ def tiny_run(recipe: Recipe) -> Run:
     return Run(model=model, tokeniser=tokeniser, recipe=recipe)
 
 
-def tiny_run_folder(folder: Path, manifest: Path) -> Path:
-    """A run folder with random weights, always the same ones."""
-    torch.manual_seed(4)
+def tiny_run_folder(folder: Path, manifest: Path, *, seed: int = 4) -> Path:
+    """A run folder with random weights, the same ones for the same seed."""
+    torch.manual_seed(seed)
     run = tiny_run(tiny_recipe(manifest))
     write_run(folder, run)
     save_weights(folder / WEIGHTS, run.model)

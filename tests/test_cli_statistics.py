@@ -5,13 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from cxr_clip.calibration import CALIBRATION
-from cxr_clip.checkpoint import WEIGHTS, write_run
-from cxr_clip.tensor_files import save_weights
 from support_data import write_tiny_manifest
-from support_models import tiny_recipe, tiny_run
+from support_models import tiny_run_folder
 
 Command = Callable[..., int]
 
@@ -21,18 +18,10 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_manifest(tmp_path_factory.mktemp("manifest"), train=2, validate=24, test=12)
 
 
-def write_tiny_run(folder: Path, manifest: Path, seed: int = 0) -> Path:
-    torch.manual_seed(seed)
-    run = tiny_run(tiny_recipe(manifest))
-    write_run(folder, run)
-    save_weights(folder / WEIGHTS, run.model)
-    return folder
-
-
 def test_a_run_is_calibrated_but_not_on_its_test_split(
     command: Command, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = write_tiny_run(tmp_path / "run", manifest)
+    run = tiny_run_folder(tmp_path / "run", manifest)
     assert command("calibrate", "run", manifest, "--min-positives", 5) == 0
     shown = capsys.readouterr().out
     assert "Fracture" in shown
@@ -46,7 +35,7 @@ def test_two_runs_are_compared(
     command: Command, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed, name in enumerate(("a", "b [2]")):
-        write_tiny_run(tmp_path / name, manifest, seed)
+        tiny_run_folder(tmp_path / name, manifest, seed=seed)
         assert (
             command("evaluate", name, manifest, "--style", "standard", "--resamples", 100, "--split", "validate") == 0
         )

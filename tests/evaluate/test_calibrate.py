@@ -4,11 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from scipy.special import expit
 
 from cxr_clip.calibration import read_calibration
-from cxr_clip.checkpoint import WEIGHTS, write_run
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.errors import CheckpointError, EvaluationError, PromptError
 from cxr_clip.evaluate.benchmarks import EvaluationOptions
@@ -17,9 +15,8 @@ from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
 from cxr_clip.evaluate.score_findings import score_studies
 from cxr_clip.evaluate.scores import read_scores
 from cxr_clip.study import Split
-from cxr_clip.tensor_files import save_weights
 from support_data import write_tiny_manifest
-from support_models import tiny_recipe, tiny_run
+from support_models import tiny_run_folder
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +26,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    run, folder = tiny_run(tiny_recipe(manifest)), tmp_path_factory.mktemp("run")
-    write_run(folder, run)
-    save_weights(folder / WEIGHTS, run.model)
-    return folder
+    return tiny_run_folder(tmp_path_factory.mktemp("run"), manifest)
 
 
 def test_a_calibration_is_fitted_on_validation_and_read_back(run, manifest):

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from sklearn.metrics import brier_score_loss, f1_score, recall_score
 
 from cxr_clip.calibration import read_calibration, write_calibration
-from cxr_clip.checkpoint import WEIGHTS, write_run
 from cxr_clip.errors import CheckpointError
 from cxr_clip.evaluate.apply_calibration import apply_calibration
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
@@ -20,9 +18,8 @@ from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.score_findings import score_studies
 from cxr_clip.study import Split
-from cxr_clip.tensor_files import save_weights
 from support_data import write_tiny_manifest
-from support_models import tiny_recipe, tiny_run
+from support_models import tiny_run_folder
 
 OPTIONS = EvaluationOptions(resamples=100, min_positives=2, gallery=0)
 
@@ -101,11 +98,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(manifest: Path, tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    run = tiny_run(tiny_recipe(manifest))
-    write_run(tmp_path / "run", run)
-    save_weights(tmp_path / "run" / WEIGHTS, run.model)
-    return tmp_path / "run"
+    return tiny_run_folder(tmp_path / "run", manifest)
 
 
 def calibrated_of(run: Path, manifest: Path, split: Split = Split.TEST):
@@ -125,6 +118,7 @@ def test_an_evaluation_takes_the_runs_own_calibration_or_fits_one_on_validation(
 
 def test_validation_is_not_measured_with_what_was_fitted_on_it(run: Path, manifest: Path) -> None:
     assert calibrated_of(run, manifest, Split.VALIDATE) is None
+    assert json.loads((run / "report.json").read_text())["details"]["Calibration"].startswith("not shown: it needs")
     calibrate_run(run, CalibrationRequest(manifest))
     assert calibrated_of(run, manifest, Split.VALIDATE) is None
 

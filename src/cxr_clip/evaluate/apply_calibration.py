@@ -16,6 +16,10 @@ from cxr_clip.evaluate.score_findings import score_studies
 from cxr_clip.evaluate.study_images import Advance, Embedder, images_in_use
 from cxr_clip.study import Split
 
+NOT_SHOWN = (
+    "not shown: it needs ten positives and ten negatives in a validation split that is not the one measured here, or "
+    f"a {CALIBRATION} of the prompts measured here"
+)
 RULES_APPLIED = (
     "Thresholds and probabilities are applied here as they were fitted there: nothing is chosen on the studies that "
     "the figures are of. The training may have chosen its weights by the same validation split.",

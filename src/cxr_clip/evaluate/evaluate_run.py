@@ -10,7 +10,7 @@ from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.data.store import ImageStore
 from cxr_clip.embed import Embedder, load
 from cxr_clip.errors import EvaluationError
-from cxr_clip.evaluate.apply_calibration import calibrate_results, calibration_of_run
+from cxr_clip.evaluate.apply_calibration import NOT_SHOWN, calibrate_results, calibration_of_run
 from cxr_clip.evaluate.benchmark_table import ALL, applicable, choose
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, measure
 from cxr_clip.evaluate.calibrated import CalibratedResult
@@ -109,6 +109,7 @@ def evaluate_run(
     calibrated = calibrate_results(
         results, own, embedder, manifest, prompts, split=request.split, options=request.options, advance=advance
     )
+    facts["Calibration"] = calibrated.protocol[0] if calibrated else NOT_SHOWN
     page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated)
     return Evaluation(tuple(results), page, others=tuple(one.name for one in applicable(manifest.sources)))
 

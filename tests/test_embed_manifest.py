@@ -116,6 +116,22 @@ def test_another_model_or_manifest_or_request_is_refused(
         embed_manifest(other, request_of(manifest), out)
 
 
+def test_parts_on_another_machine_are_told(
+    embedder: Embedder, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = module.write_embeddings
+    elsewhere = tmp_path / "elsewhere"
+
+    def write_elsewhere(path: Path, *rest: object) -> None:
+        write(path if path.name.endswith("0.parquet") else elsewhere / path.name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "write_embeddings", write_elsewhere)
+    with pytest.raises(
+        EmbeddingsFileError, match=r"5-000001.parquet and 2 more parts are not here: all workers need the"
+    ):
+        embed_manifest(embedder, request_of(manifest), tmp_path / "out.parquet")
+
+
 def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 

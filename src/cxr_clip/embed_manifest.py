@@ -21,7 +21,7 @@ from torch import Tensor
 from cxr_clip.data.manifest import FILE_NAME, Manifest, read_manifest
 from cxr_clip.data.reports import REPORT_SECTIONS
 from cxr_clip.data.store import ImageStore
-from cxr_clip.distributed import SINGLE, Workers, gather_objects
+from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_disagreement
 from cxr_clip.embed import BATCH, Embedder
 from cxr_clip.embeddings_file import (
     IMAGE,
@@ -83,7 +83,8 @@ def embed_manifest(
     """
     studies, origin = _studies(request), _origin(embedder, request)
     done, folder = _is_done(out, origin), out.with_name(f"{out.name}.parts")
-    gather_objects("looked", workers)  # nobody looks any more, so the files may change
+    # All have looked then, so the files may change.
+    refuse_disagreement("what is to be embedded", (origin, done), workers, mend="give all the same files")
     if not done:
         parts = _parts(len(studies), folder, request.studies_in_part)
         if workers.leads:
@@ -95,7 +96,7 @@ def embed_manifest(
         _embed_parts(embedder, studies, own, origin, threads=threads, advance=advance)
         gather_objects("embedded", workers)
         if workers.leads:
-            join_embeddings(out, [part.file for part in parts], origin)
+            _join(parts, out, origin)
     if workers.leads:
         shutil.rmtree(folder, ignore_errors=True)
     return origin
@@ -141,6 +142,16 @@ def _begin(folder: Path, origin: EmbeddingOrigin) -> None:
     unfinished = file.with_suffix(".partial")
     unfinished.write_text(origin_as_text(origin), encoding="utf-8")
     unfinished.replace(file)
+
+
+def _join(parts: Sequence[Part], out: Path, origin: EmbeddingOrigin) -> None:
+    absent = [part.file for part in parts if not part.file.is_file()]
+    if absent:
+        raise EmbeddingsFileError(
+            f"{absent[0]} and {len(absent) - 1} more parts are not here: all workers need the same folder; put {out} "
+            "where all machines see it"
+        )
+    join_embeddings(out, [part.file for part in parts], origin)
 
 
 def _parts(studies: int, folder: Path, size: int) -> list[Part]:

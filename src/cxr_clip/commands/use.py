@@ -1,6 +1,7 @@
 """The commands that use a model: classify, embed, reference."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from cxr_clip.terminal import bar, say, say_json, show_classification
 
 RunFolder = Annotated[str, typer.Argument(help="A run folder, or a model on the hub (owner/name).")]
 ABSTAINED = 3
+# Who is done first waits for the others; one that is killed is noticed at once.
+SLOWEST_WORKER = timedelta(days=1)
 
 
 def classify(
@@ -120,7 +123,10 @@ def embed(
     from cxr_clip.embed_manifest import EmbedRequest, embed_manifest
     from cxr_clip.embeddings_file import read_about
 
-    with joined_workers() as workers, bar("Embedding images", quiet or not workers.leads) as advance:
+    with (
+        joined_workers(patience=SLOWEST_WORKER) as workers,
+        bar("Embedding images", quiet or not workers.leads) as advance,
+    ):
         origin = embed_manifest(
             load(run, device=device),
             EmbedRequest(manifest, split=split, precision="float32" if single else "float16"),

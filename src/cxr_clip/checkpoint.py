@@ -8,6 +8,8 @@ weights.safetensors    the best weights so far
 resume.safetensors     the last state of the training, for its continuation
 studies.sha256         a fingerprint of the studies that it learns from
 metrics.jsonl          the log
+reference.safetensors  which images the model knows (reference.py)
+calibration.json       what its scores mean (calibration.py)
 """
 
 import hashlib

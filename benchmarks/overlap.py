@@ -267,7 +267,7 @@ def planted_figures(base: Path, work: Path, encoder: Path, *, of_each: int, stud
     return figures(found, planted, embedded)
 
 
-SCALES = ((3_000, 370_000), (3_000, 37_000), (25_000, 370_000))
+SCALES = ((3_000, 37_000), (3_000, 370_000))
 DIM = 512
 
 
@@ -312,10 +312,13 @@ def speeds(scales: Sequence[tuple[int, int]]) -> Iterator[Record]:
             yield {"way": way, "evaluated": evaluated, "trained": trained, **json.loads(told)}
 
 
-def write(told: Record) -> None:
+def keep(section: str, told: object) -> None:
+    """Put one section into the results beside those that are there."""
+    results: Record = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    results |= {section: told, "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     partial = RESULTS.with_name(f"{RESULTS.name}.partial")
-    partial.write_text(json.dumps(told, indent=1) + "\n")
+    partial.write_text(json.dumps(results, indent=1) + "\n")
     partial.replace(RESULTS)
 
 
@@ -323,29 +326,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--openi", type=Path, help="a prepared folder of Open-I")
     parser.add_argument("--encoder", type=Path, default=ENCODER)
-    parser.add_argument("--studies", type=int, default=1300, help="dealt to both sides")
-    parser.add_argument("--of-each", type=int, default=40)
+    parser.add_argument("--studies", type=int, default=850, help="dealt to both sides")
+    parser.add_argument("--of-each", type=int, default=30)
     parser.add_argument("--only", choices=("planted", "speed"))
     parser.add_argument("--case", nargs=3, metavar=("WAY", "EVALUATED", "TRAINED"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.case:
         one_speed(asked.case[0], int(asked.case[1]), int(asked.case[2]))
         return
-    told: Record = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"planted": {}}
-    told["machine"] = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
     if asked.only != "planted":
-        told["speed"] = list(speeds(SCALES))
-        write(told)
+        keep("speed", list(speeds(SCALES)))
     if asked.only != "speed":
         with tempfile.TemporaryDirectory() as temporary:
-            work = Path(temporary)
-            bases = {"made up": lambda: made_up(work / "made-up", studies=asked.studies, image_size=256)}
-            if asked.openi:
-                bases["Open-I"] = lambda: asked.openi
-            for name, base in bases.items():
-                sizes = {"of_each": asked.of_each, "studies": asked.studies}
-                told["planted"][name] = planted_figures(base(), work / name, asked.encoder, **sizes)
-                write(told)
+            work, sizes = Path(temporary), {"of_each": asked.of_each, "studies": asked.studies}
+            bases = {"Open-I": asked.openi} if asked.openi else {}
+            bases["made up"] = made_up(work / "made-up", studies=asked.studies, image_size=256)
+            keep(
+                "planted",
+                {name: planted_figures(base, work / name, asked.encoder, **sizes) for name, base in bases.items()},
+            )
 
 
 if __name__ == "__main__":

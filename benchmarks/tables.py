@@ -288,7 +288,7 @@ def comparisons(results: Results) -> str:
     lines = [row(head), row(["---"] * len(head))]
     for one in results["speed"]:
         counts = (f"{one[name]:,}" for name in ("evaluated", "trained"))
-        numbers = (f"{one['seconds']:.0f}", f"{one['processor']:.0f}", f"{one['extra_mb']}")
+        numbers = (f"{one['seconds']:.1f}", f"{one['processor']:.1f}", f"{one['extra_mb']}")
         lines.append(row([one["way"], *counts, *numbers]))
     return "\n".join(lines) + f"\n\n{results['machine']}, with other work beside.\n"
 

@@ -167,6 +167,17 @@ def measure(run: Path, manifests: Sequence[Path], dicom: Path | None) -> Results
         }
 
 
+def description(model: Embedder) -> Results:
+    recipe = model.recipe
+    return {
+        "fingerprint": model.fingerprint,
+        "recipe": recipe.name,
+        "epochs": recipe.train.epochs,
+        "image_size": recipe.data.image_size,
+        "seed": recipe.train.seed,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -176,7 +187,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     named = (group.split("=", 1) for group in arguments.groups)
-    content = {name: measure(arguments.run, [*map(Path, rest.split())], arguments.dicom) for name, rest in named}
+    groups = {name: measure(arguments.run, [*map(Path, rest.split())], arguments.dicom) for name, rest in named}
+    content = {"model": description(cxr_clip.load(arguments.run)), "groups": groups}
     arguments.results.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 

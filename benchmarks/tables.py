@@ -352,12 +352,13 @@ def protocols(_results: Results) -> str:
 
 def abstain(results: Results) -> str:
     """How often a run abstains, by kind of picture: each group of manifests a column, with embeddings alone beside."""
-    lines = [row(["pictures", *(f"{name}: refused (by embeddings alone)" for name in results)])]
-    lines.append(row(["---"] * (1 + len(results))))
+    measured = results["groups"]
+    lines = [row(["pictures", *(f"{name}: refused (by embeddings alone)" for name in measured)])]
+    lines.append(row(["---"] * (1 + len(measured))))
     groups = {"chest": "", "no_chest": "", "changed": "test images, "}
     for group, words in groups.items():
-        for kind in next(iter(results.values()))[group]:
-            found = [result[group][kind] for result in results.values()]
+        for kind in next(iter(measured.values()))[group]:
+            found = [result[group][kind] for result in measured.values()]
             counts = "/".join(dict.fromkeys(str(one["pictures"]) for one in found))
             shares = [f"{one['refused']:.1%} ({one['by_embeddings_alone']:.1%})" for one in found]
             lines.append(row([f"{words}{kind} ({counts})", *shares]))

@@ -328,7 +328,7 @@ def test_abstaining_is_measured_on_chests_other_pictures_and_changed_ones(
     assert found["no_chest"].keys() == abstain.MADE_UP.keys()
     assert found["changed"].keys() == abstain.CHANGES.keys()
     assert not (run / "reference.safetensors").exists()
-    (tmp_path / "abstain.json").write_text(json.dumps({"here": found}))
+    (tmp_path / "abstain.json").write_text(json.dumps({"groups": {"here": found}}))
     page = benchmark("tables").with_tables("<!-- table: abstain -->\n<!-- end of table -->\n", tmp_path)
     share = found["no_chest"]["noise"]
     assert f"| noise (2) | {share['refused']:.1%} ({share['by_embeddings_alone']:.1%}) |" in page

@@ -43,7 +43,7 @@ def test_two_runs_are_compared(
     assert command("compare", "a", "b [2]", "--resamples", 100, "--correction", "benjamini-hochberg") == 0
     shown = capsys.readouterr().out
     assert "second: b [2]" in shown
-    assert "corrected for the number of findings (benjamini-hochberg)" in shown
+    assert "corrected for the findings of a table, or all recalls (benjamini-hochberg)" in shown
     assert "comparison: b [2]/compare.html" in shown
     figures = [one["figure"] for one in json.loads((tmp_path / "b [2]" / "compare.json").read_text())["differences"]]
     assert "auroc/Fracture" in figures

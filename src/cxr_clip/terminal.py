@@ -171,34 +171,35 @@ def show_evaluation(evaluation: "Evaluation") -> None:
 
 def show_calibration(calibration: "Calibration") -> None:
     """Show what each finding was fitted on, and Youden's threshold where it was chosen."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    title = f"fitted on the split {calibration.split.value} of {calibration.manifest}"
-    table = Table("finding", "positive of n", "slope", "intercept", "threshold", "sensitivity", "specificity")
-    table.title, table.title_justify = title, "left"
+    say(f"fitted on the split {calibration.split.value} of {calibration.manifest}; at Youden's threshold there:")
+    table = Table(Column("finding", no_wrap=True), "positive of n", "threshold", "sensitivity", "specificity")
     for name, one in calibration.findings.items():
-        chosen = one.thresholds["youden"]
-        numbers = (f"{value:.3f}" for value in (one.slope, one.intercept, *vars(chosen).values()))
+        numbers = (f"{value:.3f}" for value in vars(one.thresholds["youden"]).values())
         table.add_row(name, f"{one.positives:,} of {one.n:,}", *numbers)
     console.print(table)
 
 
 def show_comparison(comparison: "Comparison", names: tuple[str, str]) -> None:
-    """Show both figures, their difference and its p values, a table for each benchmark."""
+    """Show both figures, their difference and its p values, a table for each benchmark and kind of figure."""
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     say(f"first: {names[0]}\nsecond: {names[1]}\n{comparison.studies:,} studies of {comparison.patients:,} patients")
-    say(f"the last column is p corrected for the number of findings ({comparison.options.correction})")
-    for benchmark in dict.fromkeys(one.benchmark for one in comparison.differences):
-        table = Table("figure", "first", "second", "difference", "95 % interval", "p", "corrected")
-        table.title, table.title_justify = escape(benchmark), "left"
-        for one in (each for each in comparison.differences if each.benchmark == benchmark):
-            change, adjusted = one.difference, "" if one.adjusted is None else f"{one.adjusted:.3f}"
-            interval = f"{change.low:+.3f} to {change.high:+.3f}"
-            values = (f"{one.first.value:.3f}", f"{one.second.value:.3f}", f"{change.value:+.3f}")
-            table.add_row(one.figure, *values, interval, f"{one.p:.3f}", adjusted)
-        console.print(table)
+    say(f"the last column is p corrected for the findings of a table, or all recalls ({comparison.options.correction})")
+    tables: dict[str, Table] = {}
+    for one in comparison.differences:
+        kind, name = one.figure.split("/", maxsplit=1)
+        title, change = f"{one.benchmark}, {kind}", one.difference
+        if title not in tables:
+            columns = ("first", "second", "difference (95 %)", "p", "corrected")
+            tables[title] = Table(Column("figure", no_wrap=True), *columns, title=escape(title), title_justify="left")
+        values = (f"{one.first.value:.3f}", f"{one.second.value:.3f}")
+        interval = f"{change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f})"
+        adjusted = "" if one.adjusted is None else f"{one.adjusted:.3f}"
+        tables[title].add_row(name, *values, interval, f"{one.p:.3f}", adjusted)
+    console.print(*tables.values(), sep="\n")
     for note in comparison.notes:
         say(f"note: {note}")
 

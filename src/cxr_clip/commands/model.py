@@ -36,10 +36,12 @@ def train(
 ) -> None:
     """Pre-train on the manifests of a recipe, or continue the run in RUN where it stopped."""
     from cxr_clip.distributed import joined_workers
+    from cxr_clip.heap import keep_freed_memory
     from cxr_clip.make_reference import reference_of_run
     from cxr_clip.recipe import load_recipe
     from cxr_clip.train.train_run import train_run
 
+    keep_freed_memory()
     with joined_workers() as workers:
         result = train_run(
             load_recipe(recipe, overrides or ()), run, progress=not quiet, profile=profile, workers=workers

@@ -142,6 +142,7 @@ def show_evaluation(evaluation: "Evaluation") -> None:
     """
     from rich.table import Table
 
+    from cxr_clip.evaluate.page_words import at_a_terminal
     from cxr_clip.evaluate.published_figures import published_of
 
     for result in evaluation.results:
@@ -149,7 +150,7 @@ def show_evaluation(evaluation: "Evaluation") -> None:
         columns = ["figure", "value", "95 % interval", "n", *(["published"] if published else [])]
         title = result.benchmark.label if result.benchmark is not None else result.name
         table = Table(*columns, title=title, title_justify="left")
-        for name, estimate in result.metrics.items():
+        for name, estimate in at_a_terminal(result, result.metrics).items():
             interval = "" if estimate.low == estimate.high else f"{estimate.low:.3f} to {estimate.high:.3f}"
             theirs = published.values.get(name) if published else None
             beside = [f"{theirs:.3f}" if theirs is not None else ""] if published else []
@@ -159,7 +160,7 @@ def show_evaluation(evaluation: "Evaluation") -> None:
             say(published.note)
         if result.overlap is not None:
             say(f"trained on: {result.overlap.verdict}")
-            for name, one in result.overlap.clean.items():
+            for name, one in at_a_terminal(result, result.overlap.clean).items():
                 if not name.endswith("_chance"):
                     say(f"on the clean part: {name} {one.value:.3f} ({one.low:.3f} to {one.high:.3f}), n = {one.n}")
         for note in result.notes:

@@ -19,6 +19,8 @@ _CERTAINTIES = {
     **{"pos": Certainty.POSITIVE, "neg": Certainty.NEGATIVE, "unc": Certainty.UNCERTAIN},
 }
 
+_MEANINGS = ("present", "absent", "possible", "left", "right", "least", "most")
+
 
 def read_training_prompts(path: Path) -> dict[tuple[str, Certainty], Groups]:
     """The sentences of a prompt file by finding and certainty, grouped by template.
@@ -93,6 +95,52 @@ def read_class_prompts(path: Path) -> dict[str, tuple[str, ...]]:
         expanded = (text for template in templates for text in _expanded(template, slots, where=where))
         sets[finding] = tuple(dict.fromkeys(expanded))
     return sets
+
+
+def read_meaning_prompts(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The sentences of each finding by meaning, as `resources/prompts_meaning.yaml` describes them.
+
+    Raises PromptError for a file that breaks its shape, and for a key that is given twice.
+    """
+    top = _read(path)
+    _only(top, ("frames", "findings"), where=str(path))
+    frames = _frames(top.get("frames"), where=f"{path}: frames")
+    sentences = {}
+    entries = _mapping(top.get("findings"), where=f"{path}: findings")
+    for name, (finding, entry) in _canonical_keys(entries, where=str(path)).items():
+        where = f"{path}: {name}"
+        slots, meanings = _meanings_of(entry, where=where)
+        sentences[finding] = {
+            meaning: tuple(one for frame in frames[meaning] for one in _expanded(frame, slots, where=where))
+            for meaning in meanings
+        }
+    return sentences
+
+
+def _frames(value: object, *, where: str) -> dict[str, tuple[str, ...]]:
+    """The forms of each meaning, as many of one as of the other."""
+    listed = _mapping(value, where=where)
+    _only(listed, _MEANINGS, where=where)
+    frames = {meaning: _texts(listed.get(meaning), where=f"{where}: {meaning}") for meaning in _MEANINGS}
+    counts = {meaning: len(forms) for meaning, forms in frames.items()}
+    if len(set(counts.values())) > 1:
+        raise PromptError(f"{where}: form i of each meaning belongs together, found {counts}: give as many of each")
+    return frames
+
+
+def _meanings_of(entry: object, *, where: str) -> tuple[Slots, tuple[str, ...]]:
+    """The words of one finding, and the meanings that it has."""
+    keys = _mapping(entry, where=where)
+    _only(keys, ("noun", "sides", "grades"), where=where)
+    (noun,) = _texts([keys.get("noun")], where=f"{where}: noun")
+    grades = _texts(keys["grades"], where=f"{where}: grades") if "grades" in keys else ()
+    if len(grades) not in (0, 2):
+        raise PromptError(f"{where}: grades are the words for little and for much, found {_shown(grades)}: give two")
+    sides = keys.get("sides", False)
+    if not isinstance(sides, bool):
+        raise PromptError(f"{where}: sides is true or false, found {_shown(sides)}")
+    slots = {"noun": (noun,), **{key: (word,) for key, word in zip(("least", "most"), grades, strict=False)}}
+    return slots, (*_MEANINGS[:3], *(_MEANINGS[3:5] if sides else ()), *(_MEANINGS[5:] if grades else ()))
 
 
 def _of_finding(entry: object, shared: Slots, *, where: str) -> dict[Certainty, Groups]:

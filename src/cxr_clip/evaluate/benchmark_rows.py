@@ -1,7 +1,15 @@
 """The table of benchmarks in words, for people: what each is measured on, and how."""
 
 from cxr_clip.evaluate.benchmark_table import benchmarks
-from cxr_clip.evaluate.contract import Benchmark, ClassesTask, FewShotTask, FindingsTask, ImageRule, Task
+from cxr_clip.evaluate.contract import (
+    Benchmark,
+    ClassesTask,
+    FewShotTask,
+    FindingsTask,
+    ImageRule,
+    Task,
+    WordingTask,
+)
 from cxr_clip.study import Split
 
 HEAD = ("benchmark", "hash", "part", "how")
@@ -20,7 +28,7 @@ def _part(benchmark: Benchmark) -> str:
 
 def _how(task: Task) -> str:
     if isinstance(task, FindingsTask):
-        count = "1 finding" if len(task.prompts) == 1 else f"{len(task.prompts)} findings"
+        count = _findings(len(task.prompts))
         decisions = ", accuracy, F1" if task.decisions else ""
         images = ", first image" if task.images is ImageRule.FIRST else ""
         return f"{count}, {task.style}{images}; AUROC, average precision{decisions}"
@@ -30,4 +38,11 @@ def _how(task: Task) -> str:
     if isinstance(task, FewShotTask):
         shares = ", ".join(f"{100 * share:g}" for share in task.shares)
         return f"{task.learner.value}; {shares} % of the training studies, {len(task.seeds)} seeds; AUROC"
+    if isinstance(task, WordingTask):
+        most = max(len(one.wordings) for one in task.findings)
+        return f"{_findings(len(task.findings))}, {most} wordings; AUROC of each, its spread, all of them together"
     return f"{task.ties.value}; R@{', R@'.join(map(str, task.recalls))}, mean and median rank"
+
+
+def _findings(count: int) -> str:
+    return "1 finding" if count == 1 else f"{count} findings"

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from cxr_clip.data.findings import CHESTXRAY14
+from cxr_clip.data.meaning_prompts import load_meaning_prompts
 from cxr_clip.data.prompts import ZeroShotPrompt, load_class_prompts, load_zero_shot_prompts
 from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate.contract import (
@@ -12,12 +13,15 @@ from cxr_clip.evaluate.contract import (
     ClassesTask,
     FewShotTask,
     FindingsTask,
+    FindingWordings,
     ImageRule,
     Learner,
     PromptSet,
     RetrievalTask,
     SetScore,
     Ties,
+    Wording,
+    WordingTask,
 )
 from cxr_clip.study import Split
 
@@ -44,6 +48,15 @@ VINDR_CLASSES: Mapping[str, str] = {
     "Tuberculosis": "Tuberculosis",
 }
 PNEUMONIA, PNEUMOTHORAX = ("Pneumonia",), ("Pneumothorax",)
+# What the zero-shot benchmarks of each data set ask for.
+ASKED: Mapping[str, Sequence[str]] = {
+    "vindr_cxr": tuple(VINDR_CLASSES),
+    "rsna_pneumonia": PNEUMONIA,
+    "siim_pneumothorax": PNEUMOTHORAX,
+    "chestxray14": CHESTXRAY14,
+    "openi": CHESTXRAY14,
+}
+WORDING_STYLES = ("standard", "paraphrase", "biovil")
 # Strengths C of the inverse regularisation to choose from, evenly spaced in their logarithm.
 PROBE = (("least_log10_c", -4.0), ("most_log10_c", 2.0), ("steps", 7.0), ("iterations", 1000.0))
 FINE_TUNE = (
@@ -58,7 +71,7 @@ FINE_TUNE = (
 @lru_cache(maxsize=1)
 def benchmarks() -> tuple[Benchmark, ...]:
     """Every benchmark of the table, in the order in which it is printed."""
-    return (*_zero_shot(), *_classes(), *_retrieval(), *_few_shot())
+    return (*_zero_shot(), *_classes(), *_retrieval(), *_few_shot(), *_wording())
 
 
 def by_name() -> Mapping[str, Benchmark]:
@@ -152,6 +165,30 @@ def _few_shot() -> tuple[Benchmark, ...]:
         Benchmark(_name(kind, source, None), 1, (source,), None, FewShotTask(learner, asked, settings))
         for kind, (learner, settings) in learners.items()
         for source, asked in findings.items()
+    )
+
+
+def _wording() -> tuple[Benchmark, ...]:
+    """Zero-shot on five data sets with each wording alone."""
+    return tuple(
+        Benchmark(_name("wording", source, None), 1, (source,), Split.TEST, WordingTask(tuple(map(_wordings, asked))))
+        for source, asked in ASKED.items()
+    )
+
+
+def _wordings(finding: str) -> FindingWordings:
+    """Every pair of sentences that we have for a finding: those of the prompt styles, and report-like ones."""
+    pairs = {style: load_zero_shot_prompts(style).get(finding) for style in WORDING_STYLES}
+    named = {style: zip(one.positive, one.negative, strict=True) for style, one in pairs.items() if one is not None}
+    said = load_meaning_prompts()[finding]
+    named["report"] = zip(said.present, said.absent, strict=True)
+    return FindingWordings(
+        finding,
+        tuple(
+            Wording(f"{style} {number}", positive, negative)
+            for style, sentences in named.items()
+            for number, (positive, negative) in enumerate(sentences, start=1)
+        ),
     )
 
 

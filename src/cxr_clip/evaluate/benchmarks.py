@@ -7,13 +7,22 @@ from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.errors import PromptError
 from cxr_clip.evaluate.class_benchmark import measure_classes
 from cxr_clip.evaluate.clean_part import overlap_of
-from cxr_clip.evaluate.contract import Benchmark, ClassesTask, FewShotTask, FindingsTask, RetrievalTask, Task
+from cxr_clip.evaluate.contract import (
+    Benchmark,
+    ClassesTask,
+    FewShotTask,
+    FindingsTask,
+    RetrievalTask,
+    Task,
+    WordingTask,
+)
 from cxr_clip.evaluate.few_shot import measure_few_shot
 from cxr_clip.evaluate.finding_benchmark import measure_findings
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.retrieval_benchmark import measure_retrieval
 from cxr_clip.evaluate.study_images import Advance, Embedder, ReadImage
 from cxr_clip.evaluate.subject import EvaluationOptions, Material, Subject
+from cxr_clip.evaluate.wording_benchmark import measure_wording
 from cxr_clip.study import Split, Study
 
 __all__ = ["MEASURES", "EvaluationOptions", "evaluate_manifest", "general_benchmarks", "measure"]
@@ -25,6 +34,7 @@ MEASURES: Mapping[type[Task], Measure] = {
     ClassesTask: measure_classes,
     RetrievalTask: measure_retrieval,
     FewShotTask: measure_few_shot,
+    WordingTask: measure_wording,
 }
 
 

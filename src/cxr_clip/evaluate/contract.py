@@ -117,7 +117,37 @@ class FewShotTask:
     min_positives: int = 5
 
 
-Task = FindingsTask | ClassesTask | RetrievalTask | FewShotTask
+@dataclass(frozen=True)
+class Wording:
+    """One way of putting a finding and its absence into words."""
+
+    name: str
+    positive: str
+    negative: str
+
+
+@dataclass(frozen=True)
+class FindingWordings:
+    """The wordings of one finding."""
+
+    finding: str
+    wordings: tuple[Wording, ...]
+
+
+@dataclass(frozen=True)
+class WordingTask:
+    """Zero-shot with each wording alone: how far AUROC depends on the words, and what all of them together give.
+
+    A finding counts with at least `min_positives` positive and negative studies.
+    """
+
+    kind: ClassVar[str] = "zero-shot, one wording at a time"
+    findings: tuple[FindingWordings, ...]
+    images: ImageRule = ImageRule.MEAN
+    min_positives: int = 5
+
+
+Task = FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask
 
 
 @dataclass(frozen=True)

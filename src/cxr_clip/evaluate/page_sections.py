@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from cxr_clip.evaluate.figure_rows import FigureRow
 from cxr_clip.evaluate.page import (
     DATA_SETS,
     Forest,
@@ -15,6 +16,7 @@ from cxr_clip.evaluate.page import (
     of_rank,
     roc_panels,
 )
+from cxr_clip.evaluate.page_words import wording_rows
 from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry
 from cxr_clip.evaluate.statistics import Estimate
@@ -25,6 +27,7 @@ KINDS = {
     "retrieval": "Retrieval",
     "probe": "Linear probe",
     "fine_tune": "Fine-tune",
+    "wording": "Dependence on wording",
 }
 WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
 
@@ -38,19 +41,6 @@ class ZeroShotSection:
     forest: Forest | None
     roc_panels: tuple[Panel, ...]
     published: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FigureRow:
-    """One figure; what chance gives, how much better it is and what is published are empty where there is nothing."""
-
-    group: str
-    figure: str
-    value: str
-    interval: str
-    chance: str = ""
-    times: str = ""
-    published: str = ""
 
 
 @dataclass(frozen=True)
@@ -220,6 +210,7 @@ _ROWS = {
     "classes": _class_rows,
     "probe": _few_shot_rows,
     "fine_tune": _few_shot_rows,
+    "wording": wording_rows,
 }
 LEADS: Mapping[str, str] = {
     "retrieval": "Given an image, where does its own report come among all reports, and the other way round. Identical "
@@ -229,10 +220,13 @@ LEADS: Mapping[str, str] = {
     "probe": "How well a finding is told by a line drawn through the features of the image encoder, which stays as it "
     "is, after so many of the training studies.",
     "fine_tune": "How well a finding is told after the image encoder has learned from so many of the training studies.",
+    "wording": "How far zero-shot AUROC depends on the words: each pair of sentences alone, how they differ, and "
+    "whether all of them together are better than the median one.",
 }
 NOT_MEASURED: Mapping[str, str] = {
     "retrieval": "Not measured: fewer than two different reports here.",
     "classes": "Not measured: a class has no study of its own here.",
     "probe": "Not measured: training, validation and test studies need both classes of a finding.",
     "fine_tune": "Not measured: training, validation and test studies need both classes of a finding.",
+    "wording": "Not measured: no finding has enough explicit positives and negatives here.",
 }

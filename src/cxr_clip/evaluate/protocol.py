@@ -1,6 +1,15 @@
 """The protocol of each benchmark in plain sentences: every choice that could move a figure."""
 
-from cxr_clip.evaluate.contract import ClassesTask, FewShotTask, FindingsTask, ImageRule, RetrievalTask, SetScore, Ties
+from cxr_clip.evaluate.contract import (
+    ClassesTask,
+    FewShotTask,
+    FindingsTask,
+    ImageRule,
+    RetrievalTask,
+    SetScore,
+    Ties,
+    WordingTask,
+)
 
 IMAGES = (
     "A study counts with its frontal images (PA, AP or frontal); where no view is frontal, with those of unknown view. "
@@ -70,6 +79,26 @@ def few_shot(task: FewShotTask, resamples: int, seed: int) -> tuple[str, ...]:
         "patient more where a finding would have no positive or no negative study.",
         "A study counts for a finding if it is explicitly positive or negative; AUROC as scikit-learn has it. A figure "
         "is the mean over the seeds. Its interval holds both kinds of chance: each resample draws seeds and patients.",
+        _intervals(resamples, seed),
+    )
+
+
+def wording(task: WordingTask, resamples: int, seed: int) -> tuple[str, ...]:
+    """Say how figures of single wordings are made."""
+    names = dict.fromkeys(one.name for finding in task.findings for one in finding.wordings)
+    return (
+        IMAGES,
+        _OF_STUDY[task.images],
+        f"Wordings, each one positive and one negative sentence: {', '.join(names)}. Numbers of a style are its "
+        "sentences in their order; 'report' are sentences as reports have them.",
+        "Score: the cosine with the positive sentence minus the cosine with the negative one. All together: the mean "
+        "of the unit-length embeddings of all sentences of a side, brought back to unit length.",
+        "Spread: the lowest and the highest AUROC over the wordings of a finding, the standard deviation (one less "
+        "than their number below), the median; each worked out anew in every resample, so the highest is that of the "
+        "best wording of the resample. Gain: all together minus the median, in the same resamples.",
+        "The macro average of a wording is the mean over the measured findings; wordings that not all of them have "
+        f"are left out of it. A finding is measured with at least {task.min_positives} positive and "
+        f"{task.min_positives} negative studies; uncertain and not mentioned are left out.",
         _intervals(resamples, seed),
     )
 

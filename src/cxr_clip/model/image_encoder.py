@@ -23,6 +23,7 @@ from cxr_clip.model.backbones import (
     stop_unreached,
 )
 from cxr_clip.model.batch_norm import remember_batches
+from cxr_clip.model.convolution import use_onednn_convolutions
 from cxr_clip.model.linear import use_onednn
 from cxr_clip.model.normalisation import Channels, Normalisation, family_normalisation, stored_normalisation
 from cxr_clip.model.swin import keep_windows_whole
@@ -174,6 +175,7 @@ def _encoder(backbone: nn.Module, pooling: ImagePooling, normalisation: Normalis
     keep_windows_whole(backbone)
     remember_batches(backbone)
     use_onednn(backbone)
+    use_onednn_convolutions(backbone)
     encoder = ImageEncoder(
         backbone, feature_size=0, pooling=pooling, mean=normalisation.mean, std=normalisation.std
     ).eval()

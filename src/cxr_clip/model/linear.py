@@ -80,13 +80,17 @@ def _product(left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _suits(rows: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    return rows.numel() * weight.shape[0] >= SMALLEST and onednn_takes(rows, weight, bias)
+
+
+def onednn_takes(*tensors: Tensor | None) -> bool:
+    """Whether oneDNN is here and may be asked directly: plain tensors of single precision, and nobody records."""
     return (
-        not torch.compiler.is_compiling()  # first, because asking for oneDNN breaks the graph
-        and _available()
-        and rows.numel() * weight.shape[0] >= SMALLEST
-        and all(_plain_float(tensor) for tensor in (rows, weight, bias) if tensor is not None)
+        _available()
+        and all(_plain_float(tensor) for tensor in tensors if tensor is not None)
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
         and not torch._C._is_tracing()
         and not torch._C._functorch.peek_interpreter_stack()
     )
@@ -102,5 +106,6 @@ def _available() -> bool:
     return (
         torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
         and platform.machine().lower() in ("x86_64", "amd64")
     )

@@ -7,6 +7,7 @@ from cxr_clip.evaluate.contract import (
     FewShotTask,
     FindingsTask,
     ImageRule,
+    MeaningTask,
     Task,
     WordingTask,
 )
@@ -41,6 +42,8 @@ def _how(task: Task) -> str:
     if isinstance(task, WordingTask):
         most = max(len(one.wordings) for one in task.findings)
         return f"{_findings(len(task.findings))}, {most} wordings; AUROC of each, its spread, all of them together"
+    if isinstance(task, MeaningTask):
+        return f"{_findings(len(task.prompts))}; negation, uncertainty, side, severity; cosines of the texts"
     return f"{task.ties.value}; R@{', R@'.join(map(str, task.recalls))}, mean and median rank"
 
 

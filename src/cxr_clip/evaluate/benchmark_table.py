@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
-from cxr_clip.data.findings import CHESTXRAY14
+from cxr_clip.data.findings import CHESTXRAY14, NO_FINDING, TABLE
 from cxr_clip.data.meaning_prompts import load_meaning_prompts
 from cxr_clip.data.prompts import ZeroShotPrompt, load_class_prompts, load_zero_shot_prompts
 from cxr_clip.errors import EvaluationError
@@ -16,6 +16,7 @@ from cxr_clip.evaluate.contract import (
     FindingWordings,
     ImageRule,
     Learner,
+    MeaningTask,
     PromptSet,
     RetrievalTask,
     SetScore,
@@ -71,7 +72,7 @@ FINE_TUNE = (
 @lru_cache(maxsize=1)
 def benchmarks() -> tuple[Benchmark, ...]:
     """Every benchmark of the table, in the order in which it is printed."""
-    return (*_zero_shot(), *_classes(), *_retrieval(), *_few_shot(), *_wording())
+    return (*_zero_shot(), *_classes(), *_retrieval(), *_few_shot(), *_wording(), *_meaning())
 
 
 def by_name() -> Mapping[str, Benchmark]:
@@ -189,6 +190,25 @@ def _wordings(finding: str) -> FindingWordings:
             for style, sentences in named.items()
             for number, (positive, negative) in enumerate(sentences, start=1)
         ),
+    )
+
+
+def _meaning() -> tuple[Benchmark, ...]:
+    """Sentences of opposite meaning, on the same data sets and on the reports of MIMIC-CXR."""
+    chexpert = [one.name for one in TABLE if "chexpert" in one.sets and one.name != NO_FINDING]
+    sentences, words = load_meaning_prompts(), load_zero_shot_prompts("paraphrase")
+    return tuple(
+        Benchmark(
+            _name("meaning", source, None),
+            1,
+            (source,),
+            Split.TEST,
+            MeaningTask(
+                tuple(sentences[finding] for finding in asked),
+                tuple(PromptSet(finding, words[finding].positive) for finding in asked),
+            ),
+        )
+        for source, asked in {**ASKED, "mimic_cxr": chexpert}.items()
     )
 
 

@@ -12,12 +12,14 @@ from cxr_clip.evaluate.contract import (
     ClassesTask,
     FewShotTask,
     FindingsTask,
+    MeaningTask,
     RetrievalTask,
     Task,
     WordingTask,
 )
 from cxr_clip.evaluate.few_shot import measure_few_shot
 from cxr_clip.evaluate.finding_benchmark import measure_findings
+from cxr_clip.evaluate.meaning_benchmark import measure_meaning
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.retrieval_benchmark import measure_retrieval
 from cxr_clip.evaluate.study_images import Advance, Embedder, ReadImage
@@ -35,6 +37,7 @@ MEASURES: Mapping[type[Task], Measure] = {
     RetrievalTask: measure_retrieval,
     FewShotTask: measure_few_shot,
     WordingTask: measure_wording,
+    MeaningTask: measure_meaning,
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from cxr_clip.data.meaning_prompts import MeaningPrompts
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.study import Split
 
@@ -147,7 +148,24 @@ class WordingTask:
     min_positives: int = 5
 
 
-Task = FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask
+@dataclass(frozen=True)
+class MeaningTask:
+    """Sentences of opposite meaning: which of them a study is nearer to, and how near they are to each other.
+
+    `others` say in other words that a finding is there. A finding counts with at least `min_positives` positive and
+    negative studies, or of each side, or of two grades. The other fields say how side and grade are known.
+    """
+
+    kind: ClassVar[str] = "sentences of opposite meaning"
+    prompts: tuple[MeaningPrompts, ...]
+    others: tuple[PromptSet, ...]
+    images: ImageRule = ImageRule.MEAN
+    min_positives: int = 5
+    side: str = "centres of boxes and masks, a tenth of the width off the middle; else sentences that name one side"
+    grade: str = "sentences on no other finding that name one grade: small or mild, moderate, large or severe"
+
+
+Task = FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask | MeaningTask
 
 
 @dataclass(frozen=True)

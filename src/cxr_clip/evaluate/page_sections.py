@@ -16,7 +16,7 @@ from cxr_clip.evaluate.page import (
     of_rank,
     roc_panels,
 )
-from cxr_clip.evaluate.page_words import wording_rows
+from cxr_clip.evaluate.page_words import meaning_rows, wording_rows
 from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry
 from cxr_clip.evaluate.statistics import Estimate
@@ -28,6 +28,7 @@ KINDS = {
     "probe": "Linear probe",
     "fine_tune": "Fine-tune",
     "wording": "Dependence on wording",
+    "meaning": "Opposite meanings",
 }
 WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
 
@@ -211,6 +212,7 @@ _ROWS = {
     "probe": _few_shot_rows,
     "fine_tune": _few_shot_rows,
     "wording": wording_rows,
+    "meaning": meaning_rows,
 }
 LEADS: Mapping[str, str] = {
     "retrieval": "Given an image, where does its own report come among all reports, and the other way round. Identical "
@@ -222,6 +224,8 @@ LEADS: Mapping[str, str] = {
     "fine_tune": "How well a finding is told after the image encoder has learned from so many of the training studies.",
     "wording": "How far zero-shot AUROC depends on the words: each pair of sentences alone, how they differ, and "
     "whether all of them together are better than the median one.",
+    "meaning": "Whether sentences of opposite meaning are told apart: which of the two a study is nearer to, and how "
+    "near they are to each other. Chance is what a model gives that hears no difference.",
 }
 NOT_MEASURED: Mapping[str, str] = {
     "retrieval": "Not measured: fewer than two different reports here.",
@@ -229,4 +233,5 @@ NOT_MEASURED: Mapping[str, str] = {
     "probe": "Not measured: training, validation and test studies need both classes of a finding.",
     "fine_tune": "Not measured: training, validation and test studies need both classes of a finding.",
     "wording": "Not measured: no finding has enough explicit positives and negatives here.",
+    "meaning": "Not measured: no finding has enough studies of two opposites here.",
 }

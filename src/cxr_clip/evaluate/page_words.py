@@ -3,11 +3,25 @@
 from collections.abc import Iterator, Mapping
 
 from cxr_clip.evaluate.figure_rows import FigureRow
-from cxr_clip.evaluate.page import of_decimals
+from cxr_clip.evaluate.page import of_decimals, of_hundred, of_percent
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.statistics import Estimate
 
 _MACRO = "macro"
+_SHARES = {
+    "negation": ("Present against absent", 1 / 2),
+    "uncertainty": ("Doubt between present and absent", 1 / 6),
+    "side": ("Left against right", 1 / 2),
+}
+_AT_A_TERMINAL = {
+    "wording": ("deviation/", "together/", "gain/"),
+    "meaning": ("negation/", "uncertainty/", "side/", "severity/"),
+}
+_TEXTS = {
+    "text_negation": "Cosine of a sentence with its denial",
+    "text_paraphrase": "Cosine of a sentence with other words for it",
+    "text_paraphrase_nearer": "How often other words are nearer than the denial",
+}
 
 
 def wording_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
@@ -38,11 +52,29 @@ def wording_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
     return tuple(rows)
 
 
+def meaning_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
+    """Each opposite that was asked for, the mean over findings first, next to chance; then the texts alone."""
+    rows = [
+        FigureRow(words, _named(finding), *of_percent(one), of_hundred(chance), f"{one.value / chance:.1f} ×")
+        for key, (words, chance) in _SHARES.items()
+        for finding, one in _of(result, key)
+    ]
+    rows += [
+        FigureRow("Little against much, Spearman", _named(finding), *of_decimals(one), "0.000")
+        for finding, one in _of(result, "severity")
+    ]
+    for key, words in _TEXTS.items():
+        if one := result.metrics.get(f"{key}/{_MACRO}"):
+            in_words = of_hundred(one.value) if key.endswith("nearer") else f"{one.value:.3f}"
+            rows.append(FigureRow("Texts alone, mean over findings", words, in_words, ""))
+    return tuple(rows)
+
+
 def at_a_terminal(result: BenchmarkResult, metrics: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
-    """The figures of a benchmark that a terminal has room for: of wordings the macro averages, spreads and gains."""
-    if not result.name.startswith("wording/"):
+    """The figures of a benchmark that a terminal has room for: the macro averages, and what is asked first."""
+    kept = _AT_A_TERMINAL.get(result.name.split("/")[0])
+    if kept is None:
         return metrics
-    kept = ("deviation/", "together/", "gain/")
     return {name: one for name, one in metrics.items() if name.endswith(f"/{_MACRO}") or name.startswith(kept)}
 
 

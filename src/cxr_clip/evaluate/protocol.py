@@ -5,6 +5,7 @@ from cxr_clip.evaluate.contract import (
     FewShotTask,
     FindingsTask,
     ImageRule,
+    MeaningTask,
     RetrievalTask,
     SetScore,
     Ties,
@@ -99,6 +100,29 @@ def wording(task: WordingTask, resamples: int, seed: int) -> tuple[str, ...]:
         "The macro average of a wording is the mean over the measured findings; wordings that not all of them have "
         f"are left out of it. A finding is measured with at least {task.min_positives} positive and "
         f"{task.min_positives} negative studies; uncertain and not mentioned are left out.",
+        _intervals(resamples, seed),
+    )
+
+
+def meaning(task: MeaningTask, resamples: int, seed: int) -> tuple[str, ...]:
+    """Say how figures of opposite meanings are made."""
+    return (
+        IMAGES,
+        _OF_STUDY[task.images],
+        f"Sentences, our own, in {len(task.prompts[0].present)} forms that are the same for every meaning; a study's "
+        "figure is the share of forms that come out right. Cosines closer than 0.000001 are equal and count as chance.",
+        "Negation: a positive study is nearer to the sentence that a finding is there than to its denial, a negative "
+        "one the other way round. The figure is the mean of both classes' shares, each given too: chance is a half, "
+        "and so is a model that prefers one of the sentences for every study.",
+        "Uncertainty: the sentence of doubt lies between the two, in the right order; chance is a sixth. Uncertain "
+        "studies and those that do not mention a finding are left out.",
+        f"Side: left against right on positive studies. Known from {task.side}. The mean of both sides' shares.",
+        f"Severity: Spearman of the grade and of the cosine with much minus that with little, on positive studies. "
+        f"Known from {task.grade}. Chance is 0; there is no figure where the cosines do not differ.",
+        "Texts alone: mean cosine of a sentence with its denial, with other words for the same (the style "
+        "'paraphrase'), and how often these are nearer than the denial; no study moves them, so no interval.",
+        f"A finding is measured with at least {task.min_positives} studies of each class, of each side, or of two "
+        "grades. The macro average weighs findings equally.",
         _intervals(resamples, seed),
     )
 

@@ -80,7 +80,9 @@ class BenchmarkResult:
     "image_to_text/recall_at_10", "text_to_image/median_rank" and the same with "_chance" behind; those of one class of
     several "accuracy/<finding>", "accuracy/macro", "accuracy/micro"; those of few-shot "auroc_at_10/<finding>" for 10 %
     of the training studies; those of wordings "auroc/<wording>/<finding>", and "lowest", "highest", "deviation",
-    "median", "together", "gain" with "/<finding>" behind, or "/macro". `benchmark` is the record that was followed.
+    "median", "together", "gain" with "/<finding>" behind, or "/macro"; those of opposite meanings "negation",
+    "uncertainty", "side", "severity" and those of texts alone with the same behind. `benchmark` is the record that was
+    followed.
     """
 
     name: str

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 from typer.core import TyperGroup
 
+from cxr_clip.commands.explain import explain
 from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import benchmarks, evaluate, quickstart, recipe, train
 from cxr_clip.commands.overlap import overlap
@@ -22,7 +23,7 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Start": (quickstart,),
     "Data": (prepare_app, merge, inspect, overlap, synthesize_app),
     "Train and measure": (train, evaluate, benchmarks, compare, calibrate, recipe),
-    "Use a model": (classify, reference, embed, import_weights, push),
+    "Use a model": (classify, explain, reference, embed, import_weights, push),
 }
 
 

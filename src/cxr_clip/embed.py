@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,13 @@ from cxr_clip.calibration import Calibration, read_calibration
 from cxr_clip.checkpoint import Run, load_run
 from cxr_clip.classify import Classification, Question, directions_of, prompts_for, score_findings
 from cxr_clip.data.pictures import SHORT_SIDE, ImageInput, as_picture, name_of, title_of
+from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.errors import EmbeddingInputError
+from cxr_clip.explain import Explanation, differences, text_maps, view_whole
 from cxr_clip.looking import Seen, look
+from cxr_clip.model.local_scores import LocalScores, Method, known_method, local_scores
+from cxr_clip.model.places import Places, places_of
 from cxr_clip.model.tokeniser import tokenise
 from cxr_clip.read_ahead import read_ahead
 from cxr_clip.reference import Reference, read_reference
@@ -54,6 +58,7 @@ class Embedder:
         self._model: DualEncoder = run.model.to(device).eval()
         self._tokeniser = run.tokeniser
         self._transform = EvalTransform(run.recipe.data.image_size)
+        self._places = cache(partial(places_of, self._model.image, run.recipe.data.image_size))
 
     @property
     def dim(self) -> int:
@@ -131,12 +136,9 @@ class Embedder:
         """The embeddings of `features`, on the model's device."""
         return self._model.project_images(features).float()
 
-    @torch.inference_mode()
     def square_features(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count features"]:
         """The features of pictures that `square` made, before the projection, in one batch, on the CPU."""
-        pictures = torch.from_numpy(np.stack(squares))[:, None]
-        features: Tensor = self._model.image(pictures.to(self.device))
-        return features.float().cpu()
+        return self.features(squares).cpu()
 
     def image_encoder(self) -> "ImageEncoder":
         """A copy of the image encoder, to train on."""
@@ -191,10 +193,44 @@ class Embedder:
             for number, image in enumerate(chosen)
             for doubt in doubts[number]
         )  # fmt: skip
-        directions = directions_of(self.embed_texts, asked)
         mean = functional.normalize(embeddings.sum(dim=0, keepdim=True), dim=1)
-        (scores,) = score_findings(mean, asked, directions, self.calibration)
+        (scores,) = score_findings(mean, asked, directions_of(self.embed_texts, asked), self.calibration)
         return Classification(name, len(chosen), () if told else scores, told)
+
+    def explain(
+        self,
+        image: ImageInput,
+        questions: Question | Sequence[Question],
+        *,
+        style: str | None = None,
+        prompts: Path | None = None,
+        method: Method | str | None = None,
+    ) -> Explanation:
+        """Where in an image the score of one or several questions of `classify` comes from, in the image's own pixels.
+
+        `method`: "parts", exact, the default for encoders that pool by the mean; or "gradient" (model/local_scores.py).
+        Raises EmbeddingInputError for an image that cannot be read or a method that does not fit, else as `classify`.
+        """
+        listed = [questions] if isinstance(questions, str | ZeroShotPrompt) else questions
+        asked = prompts_for(listed, style=style, file=prompts)
+        whole = view_whole(image, self._transform, short_side=self._short_side)
+        directions = differences(directions_of(self.embed_texts, asked))
+        found, places = self.locate([whole.seen.square], directions, method=method)
+        unlike = self.reference.doubts(self.features([whole.seen.square])) if self.reference is not None else [()]
+        maps = text_maps([one.finding for one in asked], found, places, whole.square)
+        return Explanation(whole.name, whole.picture, maps, (*whole.seen.doubts, *unlike[0]))
+
+    def locate(
+        self,
+        squares: Sequence[UInt8[np.ndarray, "size size"]],
+        directions: Float[Tensor, "directions dim"],
+        *,
+        method: Method | str | None = None,
+    ) -> tuple[LocalScores, Places]:
+        """The products of pictures' embeddings with directions, taken apart by place, and where the places lie."""
+        pictures, towards = torch.from_numpy(np.stack(squares))[:, None], directions.to(self.device)
+        found = local_scores(self._model, pictures.to(self.device), towards, method=known_method(method))
+        return found, self._places(found.places.shape[-1])
 
     def save(self, folder: str | Path, *, licence: str = "other") -> None:
         """Write the model into a new folder that `cxr_clip.load` takes, with a model card and without paths of here.

@@ -16,10 +16,12 @@ Transform = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture of the model's size, and doubts in words."""
+    """A picture of the model's size, and doubts in words; `height` and `width` are those that it was read at."""
 
     square: NDArray[np.uint8]
     doubts: tuple[str, ...]
+    height: int
+    width: int
 
 
 def look(image: ImageInput, number: int, transform: Transform, *, short_side: int) -> Seen:
@@ -32,4 +34,4 @@ def look(image: ImageInput, number: int, transform: Transform, *, short_side: in
     source = image if data is None else data
     picture = as_picture(source, name=name, short_side=short_side)
     coloured = colour_doubts(source) if isinstance(source, bytes | Image.Image) else ()
-    return Seen(transform(picture), (*coloured, *pixel_doubts(picture)))
+    return Seen(transform(picture), (*coloured, *pixel_doubts(picture)), *picture.shape)

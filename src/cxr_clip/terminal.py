@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cxr_clip.classify import Classification
     from cxr_clip.evaluate.compare import Comparison
     from cxr_clip.evaluate.evaluate_run import Evaluation
+    from cxr_clip.explain import Explanation
     from cxr_clip.inspection.inspect_manifest import Inspection
     from cxr_clip.overlap.audit import Audit
     from cxr_clip.prepare.records import PrepareSummary
@@ -236,3 +237,34 @@ def say_json(answer: "Classification") -> None:
     ]
     line = {"name": answer.name, "images": answer.images, "abstained": answer.abstained, "findings": findings}
     console.file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def show_explanation(explanation: "Explanation", drawn: Path) -> None:
+    """Show the scores of texts and where each is supported most; `drawn` is the file with the maps."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("text", "score", "most at (column, row)", title=escape(explanation.name), title_justify="left")
+    for one in explanation.maps:
+        row, column = one.peak
+        table.add_row(escape(one.text), f"{one.score:+.3f}", f"{column:.0f}, {row:.0f}")
+    console.print(table)
+    say(f"{drawn}: what each place adds to the score; no outline of a finding, and no proof that it is there")
+
+
+def say_explanation(explanation: "Explanation", drawn: Path) -> None:
+    """Print scores, peaks and the parts of each score by place as one line of JSON."""
+    height, width = explanation.picture.shape
+    maps = [
+        {
+            "text": one.text,
+            "score": one.score,
+            "method": one.method,
+            "peak": {"row": one.peak[0], "column": one.peak[1]},
+            "cells": one.cells.tolist(),
+            "elsewhere": one.elsewhere,
+        }
+        for one in explanation.maps
+    ]
+    line = {"name": explanation.name, "height": height, "width": width, "doubts": explanation.doubts}
+    console.file.write(json.dumps({**line, "drawn": str(drawn), "maps": maps}, ensure_ascii=False) + "\n")

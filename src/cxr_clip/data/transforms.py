@@ -14,6 +14,16 @@ Square = UInt8[np.ndarray, "size size"]
 
 
 @dataclass(frozen=True)
+class Framing:
+    """Which part of a picture a model sees: of the picture resized to `height` x `width`, a square at `top`, `left`."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+
+
+@dataclass(frozen=True)
 class EvalTransform:
     """Resize the short side to `size` and crop the centre: bit for bit what the published code's models see."""
 
@@ -21,12 +31,17 @@ class EvalTransform:
 
     def __call__(self, image: Picture) -> Square:
         """The picture as the model sees it outside of training."""
-        height, width = image.shape
+        framing = self.framing(*image.shape)
+        resized = resize_smoothly(image, height=framing.height, width=framing.width)
+        rows = slice(framing.top, framing.top + self.size)
+        return np.ascontiguousarray(resized[rows, framing.left : framing.left + self.size])
+
+    def framing(self, height: int, width: int) -> Framing:
+        """What is seen of a picture of `height` x `width` pixels."""
         short = min(height, width)
         new_height, new_width = self.size * height // short, self.size * width // short
-        resized = resize_smoothly(image, height=new_height, width=new_width)
         top, left = round((new_height - self.size) / 2), round((new_width - self.size) / 2)
-        return np.ascontiguousarray(resized[top : top + self.size, left : left + self.size])
+        return Framing(new_height, new_width, top, left)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,17 @@ class ImageEncoder(nn.Module):
         self, images: UInt8[Tensor, "batch 1 height width"] | Float[Tensor, "batch 1 height width"]
     ) -> Float[Tensor, "batch features"]:
         """Return the feature of each picture; 8-bit pictures reach from 0 to 255, floating ones from 0 to 1."""
-        return self._pool(self.backbone(pixel_values=self._normalised(images), **self._options))
+        return self.pool(self.outputs(images))
+
+    def outputs(
+        self,
+        images: UInt8[Tensor, "batch 1 height width"] | Float[Tensor, "batch 1 height width"],
+        *,
+        output_hidden_states: bool = False,
+    ) -> Any:
+        """Return what the backbone answers, before pooling, with the states of all its layers where that is asked."""
+        asked = {"output_hidden_states": True} if output_hidden_states else {}
+        return self.backbone(pixel_values=self._normalised(images), **self._options, **asked)
 
     def _normalised(self, images: Tensor) -> Float[Tensor, "batch 3 height width"]:
         values = images.to(self.mean.dtype)
@@ -81,7 +91,8 @@ class ImageEncoder(nn.Module):
         # Channels last: on a CPU a small ResNet ran 1.2 and MobileNetV2 1.5 times as fast, Swin and ResNet-50 equally.
         return ((values - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
-    def _pool(self, output: Any) -> Float[Tensor, "batch features"]:
+    def pool(self, output: Any) -> Float[Tensor, "batch features"]:
+        """Return the feature of each picture from what the backbone answers."""
         if self.pooling == "pooled":
             pooled: Tensor | None = output.get("pooler_output")
             if pooled is None:

@@ -1,0 +1,65 @@
+"""The command that shows where in an image a text is supported."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxr_clip.commands.arguments import Device
+from cxr_clip.commands.use import ABSTAINED, RunFolder
+from cxr_clip.terminal import say, say_explanation, show_explanation
+
+
+def explain(
+    run: RunFolder,
+    image: Annotated[Path, typer.Argument(help="A PNG, JPEG, DICOM or other image file.")],
+    *,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A text of your own; give the option once for each.", show_default=False)
+    ] = None,
+    finding: Annotated[
+        list[str] | None, typer.Option(help="A finding, by its prompts; once for each.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("map.png"),
+    style: Annotated[
+        str | None, typer.Option(help="The style of prompts.", show_default="standard, or the first of --prompts")
+    ] = None,
+    prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="parts or gradient.", show_default="parts where the model pools by the mean, else gradient"),
+    ] = None,
+    always: Annotated[bool, typer.Option("--always", help="Also of a picture that looks like no chest X-ray.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Draw where in an image the score of texts or findings comes from.
+
+    A map says what each place adds to the score. It is no outline of a finding and no proof that it is there: a map is
+    as vivid where the text is wrong. Research only. Exit code 2: a mistake; 3: the picture does not look like a chest
+    X-ray, and nothing is written.
+    """
+    from cxr_clip.data.prompts import ZeroShotPrompt
+    from cxr_clip.embed import load
+    from cxr_clip.errors import EmbeddingInputError
+    from cxr_clip.evaluate.prompt_styles import choose_styles
+    from cxr_clip.overlay import write_overlay
+
+    questions: list[str | ZeroShotPrompt] = [
+        *(finding or []),
+        *(ZeroShotPrompt(one, positive=(one,), negative=()) for one in text or []),
+    ]
+    if not questions:
+        raise EmbeddingInputError("there is nothing to look for: give --text or --finding")
+    if prompts is not None and style is None:
+        style = choose_styles(None, prompts)[0]
+    model = load(run, device=device)
+    explanation = model.explain(image, questions, style=style, prompts=prompts, method=method)
+    if explanation.doubts and not always:
+        say(f"{explanation.name}: the model abstains: {'; '.join(explanation.doubts)}; --always draws it nevertheless")
+        raise typer.Exit(ABSTAINED)
+    write_overlay(out, explanation)
+    if as_json:
+        say_explanation(explanation, out)
+    else:
+        show_explanation(explanation, out)

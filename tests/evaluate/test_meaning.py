@@ -11,7 +11,8 @@ from cxr_clip.evaluate.benchmark_table import benchmarks
 from cxr_clip.evaluate.benchmarks import measure
 from cxr_clip.evaluate.contract import Benchmark, MeaningTask, PromptSet
 from cxr_clip.evaluate.meaning_figures import balanced, in_order, nearer, rank_correlation, text_figures
-from cxr_clip.evaluate.page_words import at_a_terminal, meaning_rows
+from cxr_clip.evaluate.page_meaning import meaning_rows, meaning_table
+from cxr_clip.evaluate.page_words import at_a_terminal
 from cxr_clip.evaluate.subject import EvaluationOptions, Material
 from cxr_clip.study import Certainty, ImageFile, Split, Study, View
 
@@ -128,12 +129,17 @@ def test_too_few_studies_are_told_and_the_page_stands_beside_chance():
     few = measured(Hearing(), count=6)
     assert few.metrics == {}
     assert "not measured: Pleural Effusion (3 positive, 3 negative)" in " ".join(few.notes)
-    assert meaning_rows(few) == ()
+    assert (meaning_rows(few), meaning_table(few)) == ((), None)
     result = measured(Hearing(denial=False))
-    rows = {(row.group, row.figure): row for row in meaning_rows(result)}
-    row = rows["Present against absent", "Macro average"]
+    rows = {row.figure: row for row in meaning_rows(result)}
+    row = rows["Present against absent"]
     assert (row.value, row.chance) == ("50.0\N{NO-BREAK SPACE}%", "50.0\N{NO-BREAK SPACE}%")
-    assert rows["Little against much, Spearman", EFFUSION].value == "1.000"
+    assert rows["Little against much, Spearman"].value == "1.000"
+    assert rows["Texts alone: cosine of a sentence with its denial"].interval == ""
+    table = meaning_table(result)
+    ((finding, cells),) = table.rows
+    assert (finding, len(cells)) == (EFFUSION, len(table.columns))
+    assert cells[table.columns.index("Left against right")][0] == "100.0 %"
     shown = at_a_terminal(result, result.metrics)
     assert f"negation/{EFFUSION}" in shown
     assert f"text_negation/{EFFUSION}" not in shown

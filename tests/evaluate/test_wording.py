@@ -7,7 +7,8 @@ import torch
 from cxr_clip.evaluate.benchmark_table import benchmarks
 from cxr_clip.evaluate.benchmarks import measure
 from cxr_clip.evaluate.contract import Benchmark, FindingWordings, Wording, WordingTask
-from cxr_clip.evaluate.page_words import at_a_terminal, wording_rows
+from cxr_clip.evaluate.page_wording import strips_of, wording_rows
+from cxr_clip.evaluate.page_words import at_a_terminal
 from cxr_clip.evaluate.subject import EvaluationOptions, Material
 from cxr_clip.evaluate.wording_benchmark import WordingAreas, macro_of, wording_metrics
 from cxr_clip.study import Certainty, ImageFile, Split, Study, View
@@ -114,8 +115,14 @@ def test_too_few_studies_have_no_figure_and_the_page_has_a_row_for_each_wording(
     result = measured({"plain": 1.0, "odd": 0.0})
     rows = wording_rows(result)
     assert ("Macro AUROC", "Plain", "1.000") in [(row.group, row.figure, row.value) for row in rows]
-    ranges = [(row.figure, row.value) for row in rows if row.group == "AUROC, worst to best wording"]
-    assert ranges == [("Macro average", "0.500 – 1.000"), *((name, "0.500 – 1.000") for name in FINDINGS)]
+    table = strips_of(result)
+    assert [strip.finding for strip in table.strips] == ["Macro average", *FINDINGS]
+    assert (table.styles, table.axis, table.half) == (("plain", "odd"), 0.4, pytest.approx(100 / 6, abs=0.01))
+    for strip in table.strips:
+        assert [(dot.series, dot.place) for dot in strip.dots] == [(1, 100), (2, table.half)]
+        assert (strip.low, strip.high, strip.together, strip.span) == (table.half, 100, 100, "0.500 – 1.000")
+        assert (strip.deviation[0], strip.gain[0]) == (f"{np.std([1, 0.5], ddof=1):.3f}", "0.250")
+    assert strips_of(measured({"plain": 1.0, "odd": 0.5}, patients=2)) is None
     shown = at_a_terminal(result, result.metrics)
     assert {"auroc/odd/macro", "lowest/macro", "gain/Nodule/Mass"} <= set(shown)
     assert not {"auroc/odd/Edema", "lowest/Edema"} & set(shown)

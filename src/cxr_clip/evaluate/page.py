@@ -145,7 +145,7 @@ def forest(results: Sequence[BenchmarkResult]) -> Forest | None:
     return Forest(
         styles=tuple(style_of(result) for result in by_style),
         axis=axis,
-        half=_place(0.5, axis),
+        half=place_on(axis, 0.5),
         macro=_bars("macro", by_style, axis),
         rows=tuple(measured),
         too_few=tuple(row for row in rows if not row.bars),
@@ -215,12 +215,12 @@ def _bars(name: str, results: Sequence[BenchmarkResult], axis: float) -> tuple[B
     for index, result in enumerate(results):
         if area := result.metrics.get(f"auroc/{name}"):
             precision = result.metrics[f"average_precision/{name}"]
-            low, point, high = (_place(value, axis) for value in (area.low, area.value, area.high))
+            low, point, high = (place_on(axis, value) for value in (area.low, area.value, area.high))
             bars.append(Bar(index % 4 + 1, low, point, high, *of_decimals(area), *of_decimals(precision)))
     return tuple(bars)
 
 
-def _place(value: float, axis: float) -> float:
+def place_on(axis: float, value: float) -> float:
     """Return where a figure lies between `axis` and 1, in percent."""
     return round(100 * (value - axis) / (1 - axis), 2)
 

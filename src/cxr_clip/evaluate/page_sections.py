@@ -16,7 +16,8 @@ from cxr_clip.evaluate.page import (
     of_rank,
     roc_panels,
 )
-from cxr_clip.evaluate.page_words import meaning_rows, wording_rows
+from cxr_clip.evaluate.page_meaning import MeaningTable, meaning_rows, meaning_table
+from cxr_clip.evaluate.page_wording import Strips, strips_of, wording_rows
 from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry
 from cxr_clip.evaluate.statistics import Estimate
@@ -46,7 +47,7 @@ class ZeroShotSection:
 
 @dataclass(frozen=True)
 class FigureSection:
-    """Any other benchmark: rows of figures, the gallery of a retrieval, and published figures' notes."""
+    """Any other benchmark: rows of figures, a retrieval's gallery, strips of wordings, notes on what is published."""
 
     kind: str
     title: str
@@ -54,6 +55,8 @@ class FigureSection:
     rows: tuple[FigureRow, ...]
     published: tuple[str, ...]
     gallery: tuple[GalleryEntry, ...]
+    strips: Strips | None = None
+    meanings: MeaningTable | None = None
 
     @property
     def with_published(self) -> bool:
@@ -95,6 +98,8 @@ def figure_sections(results: Sequence[BenchmarkResult]) -> tuple[FigureSection, 
             rows=_ROWS[kind_of(result)](result),
             published=_notes([result]),
             gallery=result.gallery,
+            strips=strips_of(result),
+            meanings=meaning_table(result),
         )
         for result in results
         if kind_of(result) != "zero_shot"

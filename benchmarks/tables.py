@@ -10,9 +10,10 @@ A table whose results file is absent stays empty, unless the module has `RESULTS
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from table_of import Results
 
@@ -21,20 +22,24 @@ RESULTS = ROOT / "benchmarks" / "results"
 BLOCK = re.compile(r"(<!-- table: (?P<name>[a-z]+) -->\n)(?P<table>.*?)(<!-- end of table -->)", re.DOTALL)
 
 
-def tables(folder: Path) -> Iterator[tuple[str, str]]:
-    """Every table with its name, from the results in `folder`; empty where there are none."""
-    for module in sorted((ROOT / "benchmarks" / "table_of").glob("[a-z]*.py")):
-        found = import_module(f"table_of.{module.stem}")
-        made: dict[str, Callable[[Results], str]] = found.TABLES
-        file = folder / f"{module.stem}.json"
-        results = json.loads(file.read_text()) if file.is_file() else getattr(found, "RESULTS", None)
-        yield from ((name, "" if results is None else make(results)) for name, make in made.items())
+def makers() -> dict[str, tuple[ModuleType, Callable[[Results], str]]]:
+    """What makes each table, by its name in the pages, and the module that it is in."""
+    names = sorted(file.stem for file in (ROOT / "benchmarks" / "table_of").glob("[a-z]*.py"))
+    modules = [import_module(f"table_of.{name}") for name in names]
+    return {name: (module, make) for module in modules for name, make in module.TABLES.items()}
+
+
+def table(name: str, folder: Path) -> str:
+    """A table from its results in `folder`; empty where there are none."""
+    module, make = makers()[name]
+    file = folder / f"{module.__name__.rpartition('.')[2]}.json"
+    results = json.loads(file.read_text()) if file.is_file() else getattr(module, "RESULTS", None)
+    return "" if results is None else make(results)
 
 
 def with_tables(page: str, folder: Path) -> str:
     """A page with its tables as the results in `folder` say."""
-    found = dict(tables(folder))
-    return BLOCK.sub(lambda block: block[1] + found[block["name"]] + block[4], page)
+    return BLOCK.sub(lambda block: block[1] + table(block["name"], folder) + block[4], page)
 
 
 def main() -> None:

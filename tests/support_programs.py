@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import cxr_clip
 
 TESTS = Path(__file__).parent
@@ -35,11 +37,14 @@ def environment() -> dict[str, str]:
 
 
 def benchmark(name: str) -> ModuleType:
-    """A program of benchmarks/, imported by its path."""
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", TESTS.parent / "benchmarks" / f"{name}.py")
+    """A program of benchmarks/, imported by its path, with what lies beside it as if it were started."""
+    folder = TESTS.parent / "benchmarks"
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", folder / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "path", [str(folder), *sys.path])
+        spec.loader.exec_module(module)
     return module

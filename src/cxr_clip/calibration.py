@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from cxr_clip.checkpoint import WEIGHTS
 from cxr_clip.errors import CheckpointError
 from cxr_clip.study import Split
+from cxr_clip.whole_files import write_whole
 
 CALIBRATION = "calibration.json"
 NORMAL_95 = 1.959963984540054
@@ -152,11 +153,8 @@ def read_calibration(folder: Path) -> Calibration | None:
 
 def write_calibration(folder: Path, calibration: Calibration) -> Path:
     """Write the calibration of a run folder, under another name first."""
-    path = folder / CALIBRATION
-    partial = path.with_name(f"{path.name}.partial")
     text = json.dumps(asdict(calibration), indent=2, ensure_ascii=False, allow_nan=False)
-    partial.write_text(text + "\n", encoding="utf-8")
-    return partial.replace(path)
+    return write_whole(folder / CALIBRATION, text + "\n")
 
 
 def hash_weights(folder: Path) -> str:

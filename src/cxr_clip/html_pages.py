@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,7 +12,7 @@ _THUMBNAIL = 224
 
 
 def render_page(template: str, values: Mapping[str, Any]) -> str:
-    """Fill a template of the package; everything is escaped but the styles that it includes."""
+    """Fill a template of the package; everything is escaped but what the template calls safe."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -35,10 +34,3 @@ def data_address(picture: NDArray[np.uint8]) -> str:
     done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
     assert done, "OpenCV encodes any 8-bit grey picture"
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a text under another name first, so that a reader never sees half of it."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(path)

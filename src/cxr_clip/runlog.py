@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from cxr_clip.background import Background
 from cxr_clip.errors import MissingPackageError, TrainingError
+from cxr_clip.whole_files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,9 +57,7 @@ class RunLog:
         kept: list[str] = []
         if self._path is not None and self._path.is_file():
             kept = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-            unfinished = self._path.with_name(f"{self._path.name}.partial")
-            unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            unfinished.replace(self._path)
+            write_whole(self._path, "".join(f"{line}\n" for line in kept))
         if self._new_board is not None:
             self._board = self._new_board(purge_step=step + 1)
         if self._display is not None:

@@ -6,11 +6,10 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
-from cxr_clip.evaluate.page import thumbnail, tiles
+from cxr_clip.evaluate.page import tiles
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.statistics import Estimate, exact
@@ -184,9 +183,3 @@ def test_a_report_is_replaced_and_leaves_no_partial_file(results, tmp_path):
     page = write_report(tmp_path, results, run_title="second")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
     assert "first" not in re.findall("<h1>(.*)</h1>", page.read_text("utf-8"))[0]
-
-
-def test_thumbnails_are_small():
-    picture = thumbnail(np.random.default_rng(0).integers(0, 255, (2000, 3000)).astype(np.uint8))
-    assert picture.startswith("data:image/jpeg;base64,")
-    assert len(picture) < 60_000

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cxr_clip.evaluate.compare import Comparison
 from cxr_clip.evaluate.differences import Difference
-from cxr_clip.evaluate.report import render_page, write_whole
 from cxr_clip.evaluate.statistics import Estimate
+from cxr_clip.html_pages import render_page
+from cxr_clip.whole_files import write_whole
 
 TEMPLATE = "compare.html.j2"
 KINDS = {
@@ -64,9 +65,8 @@ def comparison_json(comparison: Comparison, names: tuple[str, str]) -> str:
 
 def comparison_html(comparison: Comparison, names: tuple[str, str]) -> str:
     """Return the page."""
-    return render_page(
-        TEMPLATE, comparison=comparison, names=names, tables=tables(comparison), protocol=protocol(comparison)
-    )
+    values = {"comparison": comparison, "names": names, "tables": tables(comparison), "protocol": protocol(comparison)}
+    return render_page(TEMPLATE, values)
 
 
 def protocol(comparison: Comparison) -> tuple[str, ...]:

@@ -1,12 +1,9 @@
 """What the report page shows, worked out so that its template only lays out: tiles, rows and panels."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cxr_clip.evaluate.contract import FindingsTask
 from cxr_clip.evaluate.plots import Series, line_panel, roc_panel
@@ -14,7 +11,6 @@ from cxr_clip.evaluate.results import BenchmarkResult, FindingDetails
 from cxr_clip.evaluate.statistics import Estimate
 from cxr_clip.evaluate.training_log import TrainingCurves
 
-THUMBNAIL = 224
 DATA_SETS = {
     "chestxray14": "ChestX-ray14",
     "chexpert_5x200": "CheXpert 5x200",
@@ -181,17 +177,6 @@ def training_panels(curves: TrainingCurves) -> tuple[Panel, ...]:
         for caption, lines in groups
         if lines
     )
-
-
-def thumbnail(image: NDArray[np.uint8]) -> str:
-    """Return a small JPEG of a grey image as a data address, its longer side at most THUMBNAIL pixels."""
-    from PIL import Image
-
-    picture = Image.fromarray(image)
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _details(results: Sequence[BenchmarkResult]) -> Mapping[str, FindingDetails]:

@@ -12,6 +12,8 @@ from cxr_clip.evaluate.page_overlap import overlap_rows
 from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.training_log import NO_CURVES, TrainingCurves
+from cxr_clip.html_pages import data_address, render_page
+from cxr_clip.whole_files import write_whole
 
 TEMPLATE = "report.html.j2"
 
@@ -93,43 +95,22 @@ def report_html(
     calibrated: CalibratedResult | None = None,
 ) -> str:
     """Return the page: one file without scripts, styles, fonts or pictures from elsewhere."""
-    return render_page(
-        TEMPLATE,
-        run_title=run_title,
-        details=details,
-        results=results,
-        several=len({page.data_set_of(result) for result in results}) > 1,
-        headings={result.name: page_sections.heading(result) for result in results},
-        tiles=page.tiles(results),
-        zero_shot=page_sections.zero_shot_sections(results),
-        overlaps=overlap_rows(results),
-        figures=page_sections.figure_sections(results),
-        leads=page_sections.LEADS,
-        not_measured=page_sections.NOT_MEASURED,
-        thumbnail=page.thumbnail,
-        calibrated=None if calibrated is None else calibrated_page.section(calibrated),
-        training_panels=page.training_panels(curves),
-        unreadable=curves.unreadable,
-        warnings=curves.warnings,
-    )
-
-
-def render_page(template: str, **values: object) -> str:
-    """Fill one of the package's pages; everything is escaped but what the template calls safe."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("cxr_clip", "resources"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(**values)
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a file in one step."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(path)
+    values = {
+        "run_title": run_title,
+        "details": details,
+        "results": results,
+        "several": len({page.data_set_of(result) for result in results}) > 1,
+        "headings": {result.name: page_sections.heading(result) for result in results},
+        "tiles": page.tiles(results),
+        "zero_shot": page_sections.zero_shot_sections(results),
+        "overlaps": overlap_rows(results),
+        "figures": page_sections.figure_sections(results),
+        "leads": page_sections.LEADS,
+        "not_measured": page_sections.NOT_MEASURED,
+        "thumbnail": data_address,
+        "calibrated": None if calibrated is None else calibrated_page.section(calibrated),
+        "training_panels": page.training_panels(curves),
+        "unreadable": curves.unreadable,
+        "warnings": curves.warnings,
+    }
+    return render_page(TEMPLATE, values)

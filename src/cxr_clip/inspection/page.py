@@ -10,11 +10,12 @@ from cxr_clip.data.findings import NO_FINDING
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.store import ImageStore
 from cxr_clip.errors import ImageError
-from cxr_clip.html_pages import data_address, render_page, write_whole
+from cxr_clip.html_pages import data_address, render_page
 from cxr_clip.inspection.copies import Copies, Copy
 from cxr_clip.inspection.counts import Label
 from cxr_clip.inspection.inspect_manifest import Inspection
 from cxr_clip.inspection.samples import Sample
+from cxr_clip.whole_files import write_whole
 
 PAGE, FIGURES = "inspect.html", "inspect.json"
 _COPIES_SHOWN = 6

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxr_clip.html_pages import write_whole
 from cxr_clip.overlap.audit import Audit, Kind, name_matches
 from cxr_clip.overlap.sides import Side
+from cxr_clip.whole_files import write_whole
 
 FIGURES, MATCHES, PAGE = "overlap.json", "overlap.parquet", "overlap.html"
 _SCHEMA = pa.schema(

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from cxr_clip.data.manifest import FILE_NAME, ManifestWriter
 from cxr_clip.errors import SourceError
-from cxr_clip.prepare.journal import Identity, Journal, Part, provenance_of_run, require_same, shard, write_atomically
+from cxr_clip.prepare.journal import Identity, Journal, Part, provenance_of_run, require_same, shard
 from cxr_clip.prepare.records import PrepareSummary, Rejection
+from cxr_clip.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def finish(out: Path, run: Identity, listing: Listing, parts: Sequence[Part], *,
     """
     write_rejections(out, parts)
     if listing.absent:
-        write_atomically(out / "absent.txt", "\n".join(listing.absent) + "\n")
+        write_whole(out / "absent.txt", "\n".join(listing.absent) + "\n")
     else:
         (out / "absent.txt").unlink(missing_ok=True)
     summary = summarise(listing, parts, start=start)
@@ -42,7 +43,7 @@ def finish(out: Path, run: Identity, listing: Listing, parts: Sequence[Part], *,
             f"{listing.source} has no usable study: {common or 'it lists none'}; see {out / 'rejected.jsonl'}"
         )
     note = {**asdict(summary), "run": run, "digests": [part.digest for part in parts]}
-    write_atomically(out / "summary.json", json.dumps(note, indent=2) + "\n")
+    write_whole(out / "summary.json", json.dumps(note, indent=2) + "\n")
     journal = Journal(out)
     tables = (pq.read_table(journal.table(number)) for number in range(len(parts)))
     with ManifestWriter(out / FILE_NAME, provenance_of_run(run)) as writer:
@@ -86,7 +87,7 @@ def summarise(listing: Listing, parts: Sequence[Part], *, start: float) -> Prepa
 def write_rejections(out: Path, parts: Sequence[Part]) -> None:
     """Write rejected.jsonl: a line for each thing that was left out, in the order of the source."""
     lines = (json.dumps(asdict(rejection), ensure_ascii=False) + "\n" for rejection in _rejections(parts))
-    write_atomically(out / "rejected.jsonl", "".join(lines))
+    write_whole(out / "rejected.jsonl", "".join(lines))
 
 
 def changed(out: Path) -> SourceError:

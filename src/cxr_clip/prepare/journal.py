@@ -13,6 +13,7 @@ from cxr_clip.data.provenance import Provenance
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.records import PrepareOptions, Rejection
 from cxr_clip.study import Study
+from cxr_clip.whole_files import write_whole
 
 # What must be equal for a run to continue another.
 Identity = dict[str, str | int | None]
@@ -40,7 +41,7 @@ class Journal:
         there = self.run()
         if there is not None:
             require_same(there, run, self._folder.parent)
-        write_atomically(self._folder / "run.json", json.dumps(run))
+        write_whole(self._folder / "run.json", json.dumps(run))
 
     def run(self) -> Identity | None:
         """The identity of the run that was begun here, or None."""
@@ -67,7 +68,7 @@ class Journal:
 
     def write(self, number: int, part: Part) -> None:
         """Declare a part finished; its shard and its table must be whole."""
-        write_atomically(self._note(number), json.dumps(asdict(part)))
+        write_whole(self._note(number), json.dumps(asdict(part)))
 
     def remove(self) -> None:
         """Forget everything, once the manifest is written."""
@@ -134,11 +135,3 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, "utf-8")
-    partial.replace(path)

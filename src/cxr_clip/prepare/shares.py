@@ -8,8 +8,9 @@ from typing import Any
 
 from cxr_clip.errors import SourceError
 from cxr_clip.prepare.finish import Listing, changed, summarise, write_rejections
-from cxr_clip.prepare.journal import Identity, Journal, Part, write_atomically
+from cxr_clip.prepare.journal import Identity, Journal, Part
 from cxr_clip.prepare.records import PrepareSummary, Share
+from cxr_clip.whole_files import write_whole
 
 _NOTE = "share.json"
 
@@ -45,7 +46,7 @@ def finish_share(
         return replace(summary, nothing_to_do=True)
     write_rejections(out, parts)
     note = {"listing": asdict(listing), "texts": texts}
-    write_atomically(out / _NOTE, json.dumps(note, indent=2) + "\n")
+    write_whole(out / _NOTE, json.dumps(note, indent=2) + "\n")
     return summary
 
 

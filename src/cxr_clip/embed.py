@@ -29,6 +29,8 @@ from cxr_clip.model.places import Places, places_of
 from cxr_clip.model.tokeniser import tokenise
 from cxr_clip.read_ahead import read_ahead
 from cxr_clip.reference import Reference, read_reference
+from cxr_clip.search.nearest import nearest_studies, refuse_other_model
+from cxr_clip.search.vector_index import Hit, VectorIndex, Wanted
 from cxr_clip.sharing.facts import gather
 from cxr_clip.sharing.folder import write_model
 from cxr_clip.sharing.hub import HubApi, find_model, push_model
@@ -231,6 +233,17 @@ class Embedder:
         pictures, towards = torch.from_numpy(np.stack(squares))[:, None], directions.to(self.device)
         found = local_scores(self._model, pictures.to(self.device), towards, method=known_method(method))
         return found, self._places(found.places.shape[-1])
+
+    def similar(
+        self, query: str | ImageInput, index: VectorIndex, *, top: int = 10, wanted: Wanted | None = None
+    ) -> tuple[Hit, ...]:
+        """The studies of an index nearest to a text (a `str`) or an image (a `Path`, or what is no `str`), best first.
+
+        Raises SearchIndexError where the index is of another model, EmbeddingInputError for an image that is none.
+        """
+        refuse_other_model(index, self.fingerprint)
+        embedding = self.embed_texts([query]) if isinstance(query, str) else self.embed_images([query])
+        return nearest_studies(index, embedding[0].numpy(), top=top, wanted=wanted)
 
     def save(self, folder: str | Path, *, licence: str = "other") -> None:
         """Write the model into a new folder that `cxr_clip.load` takes, with a model card and without paths of here.

@@ -61,5 +61,9 @@ class EmbeddingsFileError(CxrClipError):
     """A file of embeddings is absent, damaged, or of another model or manifest."""
 
 
+class SearchIndexError(CxrClipError):
+    """An index is absent, damaged or of another model, or is asked for what it does not have."""
+
+
 class HubError(CxrClipError):
     """A model on the hub cannot be found, fetched or written."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cxr_clip.overlap.audit import Audit
     from cxr_clip.prepare.records import PrepareSummary
     from cxr_clip.quickstart import Advance
+    from cxr_clip.search.vector_index import Hit
 
 console = Console()
 progress_console = Console(stderr=True)
@@ -100,6 +102,18 @@ def show_inspection(inspection: "Inspection", page: Path) -> None:
     for fault in inspection.faults:
         say(f"fault: {fault}")
     say(f"{len(inspection.faults) or 'no'} fault{_s(len(inspection.faults))}; page: {page}")
+
+
+def show_hits(hits: "Sequence[Hit]") -> None:
+    """Show the studies that a search found, best first."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("study", "score", "source", "findings", "report")
+    for hit in hits:
+        cells = (hit.source, ", ".join(hit.findings), hit.report or "")
+        table.add_row(escape(hit.study_id), f"{hit.score:.3f}", *map(escape, cells))
+    console.print(table)
 
 
 def show_audit(found: "Audit", page: Path) -> None:
@@ -221,6 +235,11 @@ def show_classification(answer: "Classification") -> None:
     for one in answer.findings:
         table.add_row(escape(one.finding), f"{one.score:+.3f}", one.meaning)
     console.print(table)
+
+
+def say_hit(hit: "Hit") -> None:
+    """Print what `show_hits` shows of a study, and the rest that is known, as one line of JSON."""
+    console.file.write(json.dumps(asdict(hit), ensure_ascii=False) + "\n")
 
 
 def say_json(answer: "Classification") -> None:

@@ -1,0 +1,87 @@
+"""The commands that make an index of embeddings and search in it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxr_clip.commands.arguments import Device
+from cxr_clip.study import Split, View
+from cxr_clip.terminal import say, say_hit, show_hits
+
+Only = Annotated[list[str] | None, typer.Option(help="Give it once for each.", show_default="any")]
+
+
+def index(
+    embeddings: Annotated[Path, typer.Argument(help="A file that `cxr-clip embed` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of the index; to one that is there, the rows are added.")],
+) -> None:
+    """Make an index for `cxr-clip search` of a file of embeddings, or add the file to an index of the same model."""
+    from cxr_clip.embeddings_file import read_embeddings
+    from cxr_clip.search.folder_index import FolderIndex, build_index
+    from cxr_clip.search.index_files import MANIFEST
+
+    rows = read_embeddings(embeddings)
+    if (folder / MANIFEST).exists():
+        made = FolderIndex(folder)
+        made.add(rows)
+    else:
+        made = build_index(folder, rows)
+    probing = made.files.probing
+    how = f"{probing.lists} lists a search, recall {probing.recall:.3f}" if probing else "exact"
+    say(f"{folder}: {made.count():,} embeddings of {made.files.dim} numbers, {how}, model {made.model[:12]}")
+
+
+def search(
+    run: Annotated[str, typer.Argument(help="A run folder, or a model on the hub (owner/name).")],
+    folder: Annotated[Path, typer.Argument(help="The folder of an index.", metavar="INDEX")],
+    *,
+    text: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
+    image: Annotated[Path | None, typer.Option(help="An image to look for the like of.")] = None,
+    study: Annotated[str | None, typer.Option(help="A study of the index to look for the like of.")] = None,
+    source: Only = None,
+    split: Annotated[list[Split] | None, typer.Option(show_default="any")] = None,
+    view: Annotated[list[View] | None, typer.Option(show_default="any")] = None,
+    patient: Only = None,
+    finding: Annotated[
+        list[str] | None, typer.Option(help="Studies with it; given twice, with both.", show_default="any")
+    ] = None,
+    with_itself: Annotated[bool, typer.Option("--with-itself", help="Find the study that is asked about too.")] = False,
+    top: Annotated[int, typer.Option(help="How many studies.", min=1)] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Find the studies of an index whose images are nearest to a text, an image or a study."""
+    from cxr_clip.data.findings import canonical
+    from cxr_clip.embed import load
+    from cxr_clip.errors import SearchIndexError
+    from cxr_clip.search.folder_index import FolderIndex
+    from cxr_clip.search.nearest import nearest_studies, refuse_other_model
+    from cxr_clip.search.vector_index import Wanted
+
+    if sum(one is not None for one in (text, image, study)) != 1:
+        raise SearchIndexError("a search needs one of --text, --image and --study: give one")
+    if with_itself and study is None:
+        raise SearchIndexError("--with-itself has no effect without --study: leave it out")
+    there, model = FolderIndex(folder), load(run, device=device)
+    wanted = Wanted(
+        sources=tuple(source or ()),
+        splits=tuple(one.value for one in split or ()),
+        views=tuple(one.value for one in view or ()),
+        patients=tuple(patient or ()),
+        findings=tuple(canonical(one) for one in finding or ()),
+        without=() if study is None or with_itself else (study,),
+    )
+    if study is not None:
+        refuse_other_model(there, model.fingerprint)
+        hits = nearest_studies(there, there.embedding_of(study), top=top, wanted=wanted)
+    else:
+        query = image if image is not None else str(text)
+        hits = model.similar(query, there, top=top, wanted=wanted)
+    if as_json:
+        for hit in hits:
+            say_hit(hit)
+    elif hits:
+        show_hits(hits)
+    else:
+        say("nothing in the index is as asked")

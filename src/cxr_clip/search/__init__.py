@@ -1,0 +1,1 @@
+"""Search in embeddings: what an index answers, the faiss one on disk, the nearest studies."""

@@ -1,0 +1,84 @@
+"""The files of an index folder: vectors and rows under new names, and one manifest.json that is renamed last.
+
+A reader sees what manifest.json names: the old files or the new ones. One writer at a time.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cxr_clip.errors import SearchIndexError
+from cxr_clip.search.vectors import Kind, Probing
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+_NAMES = re.compile(r"(vectors|rows)-\d{6}\.(faiss|parquet)")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of an index, by which damage shows."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class IndexFiles:
+    """What manifest.json says: of which model an index is, how it is searched, and where it lies."""
+
+    model: str
+    dim: int
+    kind: Kind
+    turn: int
+    vectors: StoredFile
+    rows: StoredFile
+    probing: Probing | None = None
+    format: int = FORMAT
+
+
+def stored(path: Path) -> StoredFile:
+    """A file that was written, with its digest."""
+    with path.open("rb") as file:
+        return StoredFile(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def read_files(folder: Path) -> IndexFiles:
+    """Read manifest.json. Raises SearchIndexError."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise SearchIndexError(f"no index at {folder}: make one with `cxr-clip index EMBEDDINGS.parquet {folder}`")
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        if said["format"] != FORMAT:
+            raise SearchIndexError(f"{path} has format {said['format']}, this version of cxr-clip reads {FORMAT}")
+        files = {name: StoredFile(**said[name]) for name in ("vectors", "rows")}
+        probing = Probing(**said["probing"]) if said["probing"] else None
+        found = IndexFiles(**{**said, **files, "probing": probing})
+        if found.kind not in ("exact", "lists") or not all(_NAMES.fullmatch(one.name) for one in files.values()):
+            raise ValueError("it names a kind or a file that no index has")
+    except (ValueError, KeyError, TypeError) as error:
+        raise SearchIndexError(f"{path} is damaged ({error}): make the index again in a new folder") from error
+    return found
+
+
+def check(folder: Path, file: StoredFile) -> Path:
+    """The path of a file that is as it was written. Raises SearchIndexError."""
+    path = folder / file.name
+    if not path.is_file():
+        raise SearchIndexError(f"{path} is absent: make the index again in a new folder")
+    if stored(path) != file:
+        raise SearchIndexError(f"{path} is not as it was written: make the index again in a new folder")
+    return path
+
+
+def publish(folder: Path, files: IndexFiles) -> None:
+    """Make the new files those of the index, and take all older ones away."""
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(json.dumps(asdict(files), indent=1), encoding="utf-8")
+    partial.replace(folder / MANIFEST)
+    for path in folder.iterdir():
+        if _NAMES.fullmatch(path.name) and path.name not in (files.vectors.name, files.rows.name):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+"""What the rows of an index are about: which of them are wanted, and rows as hits."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cxr_clip.embeddings_file import IMAGE
+from cxr_clip.search.vector_index import Hit, Wanted
+
+
+def wanted_rows(rows: pa.Table, wanted: Wanted) -> NDArray[np.bool_]:
+    """Which rows may be found."""
+    found = np.ones(len(rows), dtype=bool)
+    columns = (
+        ("kind", wanted.kinds),
+        ("source", wanted.sources),
+        ("split", wanted.splits),
+        ("view", wanted.views),
+        ("patient", wanted.patients),
+    )
+    for name, values in columns:
+        if values:
+            found &= has_one_of(rows, name, values)
+    for finding in wanted.findings:
+        found &= _has_finding(rows, finding)
+    if wanted.without:
+        found &= ~has_one_of(rows, "study_id", wanted.without)
+    return found
+
+
+def has_one_of(rows: pa.Table, name: str, values: Sequence[str]) -> NDArray[np.bool_]:
+    """Which rows have one of some values in a column."""
+    found = pc.is_in(rows.column(name), value_set=pa.array(list(values), pa.string()))
+    return np.asarray(found.to_numpy(), dtype=bool)
+
+
+def as_hits(rows: pa.Table, scores: Sequence[float], places: Sequence[int], reports: Mapping[str, str]) -> list[Hit]:
+    """Rows as hits, those of equal score by their ids."""
+    hits = [
+        Hit(
+            **{name: row[name] for name in ("id", "study_id", "patient", "source", "split", "kind", "view", "path")},
+            score=score,
+            findings=tuple(row["findings"]),
+            report=reports.get(row["study_id"]),
+        )
+        for row, score in zip(rows.take(list(places)).to_pylist(), scores, strict=True)
+    ]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+
+
+def reports_of(texts: pa.Table, studies: Sequence[str]) -> dict[str, str]:
+    """The texts of studies, their sections one after the other; `texts` has study_id, kind and text."""
+    reports: dict[str, str] = {}
+    for row in texts.filter(has_one_of(texts, "study_id", studies)).to_pylist():
+        if row["kind"] != IMAGE:
+            reports[row["study_id"]] = " ".join(filter(None, (reports.get(row["study_id"]), row["text"])))
+    return reports
+
+
+def _has_finding(rows: pa.Table, finding: str) -> NDArray[np.bool_]:
+    findings = rows.column("findings").combine_chunks()
+    of_row = pc.list_parent_indices(findings).to_numpy()
+    named = pc.equal(pc.list_flatten(findings), finding).to_numpy(zero_copy_only=False)
+    has = np.zeros(len(rows), dtype=bool)
+    has[of_row[named.astype(bool)]] = True
+    return has

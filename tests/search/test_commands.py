@@ -1,0 +1,66 @@
+"""An index is made, added to and searched by the commands."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import cxr_clip
+from cxr_clip.data.manifest import read_manifest
+from cxr_clip.data.store import ImageStore
+from cxr_clip.errors import SearchIndexError
+from cxr_clip.search.folder_index import FolderIndex
+from cxr_clip.search.vector_index import Wanted
+from support_data import write_tiny_manifest
+from support_models import tiny_run_folder
+
+Command = Callable[..., int]
+
+
+def test_a_manifest_is_embedded_indexed_and_searched(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = write_tiny_manifest(tmp_path / "manifest", train=4, validate=2, test=2)
+    run = tiny_run_folder(tmp_path / "run", manifest)
+    assert command("embed", run, manifest, "all.parquet", "--device", "cpu", "--quiet") == 0
+    assert command("index", "all.parquet", "index") == 0
+    count = FolderIndex(tmp_path / "index").count()
+    assert command("index", "all.parquet", "index") == 0  # the same ids take their own places
+    said = capsys.readouterr().out
+    assert said.count(f"index: {count} embeddings of 12 numbers, exact, model ") == 2
+
+    def hits(*options: object) -> list[dict[str, object]]:
+        assert command("search", run, "index", *options, "--json", "--device", "cpu") == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    for options in (("--text", "Clear lungs."), ("--study", "test-0")):
+        assert hits(*options) == hits(*options)
+        scores = [hit["score"] for hit in hits(*options)]
+        assert scores == sorted(scores, reverse=True)
+    assert len(hits("--text", "Clear lungs.", "--top", 3)) == 3
+    assert {hit["split"] for hit in hits("--text", "Clear lungs.", "--split", "test")} == {"test"}
+    assert "test-0" not in [hit["study_id"] for hit in hits("--study", "test-0", "--top", 99)]
+    assert "test-0" in [hit["study_id"] for hit in hits("--study", "test-0", "--with-itself")]
+    assert command("search", run, "index", "--text", "Clear lungs.", "--device", "cpu") == 0
+    assert "report" in capsys.readouterr().out
+    assert command("search", run, "index") == 2
+    assert "needs one of --text, --image and --study" in capsys.readouterr().err
+    assert command("search", run, "absent", "--text", "a") == 2
+    assert "cxr-clip index EMBEDDINGS.parquet absent" in capsys.readouterr().err
+
+
+def test_an_image_finds_its_own_study(command: Command, tmp_path: Path) -> None:
+    manifest = write_tiny_manifest(tmp_path / "manifest", train=4, validate=2, test=2)
+    run = tiny_run_folder(tmp_path / "run", manifest)
+    assert command("embed", run, manifest, "all.parquet", "--device", "cpu", "--quiet", "--float32") == 0
+    assert command("index", "all.parquet", "index") == 0
+    model, index = cxr_clip.load(run, device="cpu"), FolderIndex(tmp_path / "index")
+    study = read_manifest(manifest)[2]
+    picture = ImageStore(manifest).read(study.images[0])
+    (best, *_) = model.similar(picture, index, wanted=Wanted())
+    assert best.score == pytest.approx(1, abs=2e-3)
+    assert best.study_id == study.id
+    index.files = index.files.__class__(**{**vars(index.files), "model": "other"})
+    with pytest.raises(SearchIndexError, match="the index is of model other"):
+        model.similar("Clear lungs.", index)

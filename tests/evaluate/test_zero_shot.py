@@ -1,5 +1,7 @@
 """Zero-shot scores: invariant to temperature, blind to what is uncertain, and listed where there is too little."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,12 +10,14 @@ from torch.nn.functional import normalize
 
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.directions import Direction, pair_scores, prompt_embedding
+from cxr_clip.evaluate.delong import area_estimate, areas
 from cxr_clip.evaluate.zero_shot import (
     describe_finding,
     measure_finding,
     zero_shot_metrics,
     zero_shot_notes,
 )
+from cxr_clip.metrics import weighted_auroc
 from cxr_clip.study import Certainty, Split, Study
 
 PROMPT = ZeroShotPrompt("Edema", ("Edema",), ("No edema",))
@@ -114,3 +118,48 @@ def test_notes_name_what_was_too_few_and_how_many_resamples_lost_a_class():
     assert zero_shot_notes([figures], [enough], min_positives=2) == (
         "Resamples in which a class was not drawn, left out of the intervals: Edema 1.",
     )
+
+
+def measured_on(labels, scores, patients, weights):
+    """The figures of one finding whose scores are these: an embedding is its score beside a fixed axis."""
+    studies = [
+        replace(study, patient=patient)
+        for study, patient in zip(
+            said([Certainty.POSITIVE if label else Certainty.NEGATIVE for label in labels]), patients, strict=True
+        )
+    ]
+    images = torch.tensor([[score, 0.0] for score in scores])
+    axis = Direction(positive=torch.tensor([1.0, 0.0]), negative=torch.tensor([0.0, 1.0]))
+    details = describe_finding(PROMPT, studies, min_positives=1)
+    return measure_finding(details, studies, images, axis, weights, benchmark="zero_shot/standard"), details
+
+
+def test_the_interval_of_an_auroc_is_delongs_by_patient():
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) < 20
+    scores, patients = (rng.normal(size=60) + labels).astype(np.float32), [f"p{i // 2}" for i in range(60)]
+    figures, details = measured_on(labels, scores, patients, rng.integers(0, 3, (50, 60)).astype(np.uint16))
+    wanted = area_estimate(areas(scores[None].astype(float), labels, patients))
+    assert (figures.auroc.low, figures.auroc.high) == pytest.approx((wanted.low, wanted.high))
+    assert figures.by_delong
+    assert zero_shot_notes([figures], [details], min_positives=1) == ()
+
+
+@pytest.mark.parametrize(
+    ("scores", "patients"),
+    [
+        ((3.0, 4.0, 5.0, 1.0, 2.0, 0.0), "abcdef"),
+        ((0.0, 1.0, 2.0, 3.0, 4.0, 5.0), "abcdef"),
+        ((3.0, 1.0, 5.0, 2.0, 4.0, 0.0), "aaadef"),
+        ((1.0, 1.0, 1.0, 1.0, 1.0, 1.0), "abcdef"),
+    ],
+    ids=["AUROC of 1", "AUROC of 0", "one positive patient", "equal scores"],
+)
+def test_without_a_variance_the_interval_is_the_bootstraps_and_a_note_says_so(scores, patients):
+    labels = np.arange(6) < 3
+    weights = np.array([[1, 1, 2, 1, 1, 0], [1, 1, 1, 1, 1, 1], [2, 1, 0, 1, 0, 2]], dtype=np.uint16)
+    figures, details = measured_on(labels, scores, list(patients), weights)
+    low, high = np.quantile(weighted_auroc(np.array(scores), labels, weights), [0.025, 0.975])
+    assert (figures.auroc.low, figures.auroc.high) == pytest.approx((low, high))
+    (note,) = zero_shot_notes([figures], [details], min_positives=1)
+    assert note.endswith("the bootstrap's for Edema.")

@@ -89,6 +89,23 @@ def area_estimate(found: Areas, model: int = 0) -> Estimate:
     return Estimate(value=value, low=float(low), high=float(high), n=found.n)
 
 
+def area_interval(
+    scores: Float[ndarray, "studies"], labels: Bool[ndarray, "studies"], patients: Sequence[str]
+) -> Estimate | None:
+    """Return the AUROC of one model with its interval by patient.
+
+    None where there is no variance to make it of: an AUROC of exactly 0 or 1, equal scores, or fewer than two
+    patients of a class.
+    """
+    if (
+        min(len({name for name, has in zip(patients, labels, strict=True) if has == side}) for side in (True, False))
+        < 2
+    ):
+        return None
+    found = areas(scores[None], labels, patients)
+    return area_estimate(found) if 0 < found.values[0] < 1 and found.covariance[0, 0] > 0 else None
+
+
 def area_difference(found: Areas, first: int = 0, second: int = 1) -> AreaDifference:
     """Test whether two models have the same AUROC."""
     from scipy.stats import t

@@ -26,6 +26,16 @@ def _intervals(resamples: int, seed: int) -> str:
     )
 
 
+def _area_intervals(resamples: int, seed: int) -> str:
+    """Say how intervals are made where AUROC of single findings is among the figures."""
+    return (
+        "Intervals of AUROC of one finding: 95 %, DeLong's variance by patient, on the scale of log odds, Student's t "
+        "with the patients of the smaller class less one; the bootstrap where AUROC is exactly 0 or 1, all scores are "
+        "equal or a class has fewer than two patients. All others: "
+        + _intervals(resamples, seed).removeprefix("Intervals: ")
+    )
+
+
 _OF_STUDY = {
     ImageRule.MEAN: "A study's embedding is the mean of the unit-length embeddings of its images, brought back to unit "
     "length.",
@@ -48,7 +58,7 @@ def zero_shot(task: FindingsTask, resamples: int, seed: int) -> tuple[str, ...]:
         "AUROC and average precision with ties as scikit-learn has them; the macro average weighs findings equally and "
         f"takes those with at least {task.min_positives} positive and {task.min_positives} negative studies.",
         *decisions,
-        _intervals(resamples, seed),
+        _area_intervals(resamples, seed),
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.directions import Direction, pair_scores
+from cxr_clip.evaluate.delong import area_interval
 from cxr_clip.evaluate.results import FindingDetails
 from cxr_clip.evaluate.scores import FindingScores, finding_scores
 from cxr_clip.evaluate.statistics import Estimate, estimate, left_out, macro_estimate
@@ -27,7 +28,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FindingFigures:
-    """The figures of one finding, and their values over the resamples, for the macro average."""
+    """The figures of one finding, and their values over the resamples, for the macro average.
+
+    The interval of the AUROC is DeLong's (`by_delong`), or from the resamples where that has no variance.
+    """
 
     details: FindingDetails
     scores: FindingScores
@@ -35,6 +39,7 @@ class FindingFigures:
     average_precision: Estimate
     resampled_auroc: Floats
     resampled_average_precision: Floats
+    by_delong: bool
 
 
 def describe_finding(prompt: ZeroShotPrompt, studies: Sequence[Study], *, min_positives: int) -> FindingDetails:
@@ -76,12 +81,15 @@ def measure_finding(
     positive = said[counted] == Certainty.POSITIVE
     scores = pair_scores(images[counted], direction)
     measured_studies = [studies[int(index)] for index in counted]
+    patients = [study.patient for study in measured_studies]
     areas = weighted_auroc(scores, positive, weights[:, counted])
     precisions = weighted_average_precision(scores, positive, weights[:, counted])
+    by_delong = area_interval(scores, positive, patients)
     return FindingFigures(
         details=replace(details, curve=roc_curve(scores, positive)),
         scores=finding_scores(benchmark, details.finding, measured_studies, positive, scores),
-        auroc=estimate(auroc(scores, positive), areas, len(scores)),
+        auroc=by_delong or estimate(auroc(scores, positive), areas, len(scores)),
+        by_delong=by_delong is not None,
         average_precision=estimate(average_precision(scores, positive), precisions, len(scores)),
         resampled_auroc=areas,
         resampled_average_precision=precisions,
@@ -107,11 +115,16 @@ def zero_shot_metrics(figures: Sequence[FindingFigures]) -> Mapping[str, Estimat
 def zero_shot_notes(
     figures: Sequence[FindingFigures], findings: Sequence[FindingDetails], *, min_positives: int
 ) -> tuple[str, ...]:
-    """Say which findings have too few studies and how many resamples lost a class."""
+    """Say which findings have too few studies, how many resamples lost a class, and what has no DeLong's interval."""
     few = [f"{one.finding} ({one.positive} positive, {one.negative} negative)" for one in findings if not one.measured]
     notes = [f"Fewer than {min_positives} studies of a class, not measured: {', '.join(few)}."] if few else []
     lost = {one.details.finding: left_out(one.resampled_auroc) for one in figures}
     if any(lost.values()):
         listed = ", ".join(f"{name} {count}" for name, count in lost.items() if count)
         notes.append(f"Resamples in which a class was not drawn, left out of the intervals: {listed}.")
+    if bootstrapped := [one.details.finding for one in figures if not one.by_delong]:
+        notes.append(
+            "AUROC of exactly 0 or 1, all scores equal, or fewer than two patients of a class: the interval of AUROC is "
+            f"the bootstrap's for {', '.join(bootstrapped)}."
+        )
     return tuple(notes)

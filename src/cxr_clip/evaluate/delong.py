@@ -97,10 +97,8 @@ def area_interval(
     None where there is no variance to make it of: an AUROC of exactly 0 or 1, equal scores, or fewer than two
     patients of a class.
     """
-    if (
-        min(len({name for name, has in zip(patients, labels, strict=True) if has == side}) for side in (True, False))
-        < 2
-    ):
+    names = np.asarray(patients)
+    if min(len(np.unique(names[labels == side])) for side in (True, False)) < 2:
         return None
     found = areas(scores[None], labels, patients)
     return area_estimate(found) if 0 < found.values[0] < 1 and found.covariance[0, 0] > 0 else None

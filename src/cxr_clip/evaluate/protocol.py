@@ -18,10 +18,10 @@ IMAGES = (
 )
 
 
-def _intervals(resamples: int, seed: int) -> str:
+def _intervals(resamples: int, seed: int, of: str = "Intervals") -> str:
     """Say how intervals are made."""
     return (
-        f"Intervals: 95 %, percentile bootstrap, {resamples:,} resamples of whole patients (seed {seed}), the same "
+        f"{of}: 95 %, percentile bootstrap, {resamples:,} resamples of whole patients (seed {seed}), the same "
         "resamples for every figure; a resample in which a class was not drawn is left out of that figure's interval."
     )
 
@@ -31,8 +31,7 @@ def _area_intervals(resamples: int, seed: int) -> str:
     return (
         "Intervals of AUROC of one finding: 95 %, DeLong's variance by patient, on the scale of log odds, Student's t "
         "with the patients of the smaller class less one; the bootstrap where AUROC is exactly 0 or 1, all scores are "
-        "equal or a class has fewer than two patients. All others: "
-        + _intervals(resamples, seed).removeprefix("Intervals: ")
+        "equal or a class has fewer than two patients. " + _intervals(resamples, seed, of="All other intervals")
     )
 
 

@@ -124,7 +124,7 @@ def zero_shot_notes(
         notes.append(f"Resamples in which a class was not drawn, left out of the intervals: {listed}.")
     if bootstrapped := [one.details.finding for one in figures if not one.by_delong]:
         notes.append(
-            "AUROC of exactly 0 or 1, all scores equal, or fewer than two patients of a class: the interval of AUROC is "
-            f"the bootstrap's for {', '.join(bootstrapped)}."
+            "AUROC of exactly 0 or 1, all scores equal, or fewer than two patients of a class: the interval of AUROC "
+            f"is the bootstrap's for {', '.join(bootstrapped)}."
         )
     return tuple(notes)

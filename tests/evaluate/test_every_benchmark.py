@@ -88,6 +88,24 @@ def test_several_manifests_and_named_benchmarks_at_once(
     assert "with --benchmarks: retrieval/mimic_cxr, retrieval/mimic_cxr/published" in capsys.readouterr().out
 
 
+def test_benchmarks_of_any_data_set_take_one_manifest(
+    prepared: Callable[[str], Path], model: Path, tmp_path: Path
+) -> None:
+    names, places = ("wording", "meaning"), (prepared("chestxray14"), prepared("mimic_cxr"))
+    evaluation = evaluate_benchmarks(model, BenchmarkRequest(places[:1], names, OPTIONS), out=tmp_path, device="cpu")
+    own = BenchmarkRequest(places[:1], ("wording/chestxray14", "meaning/chestxray14"), OPTIONS)
+    of_data_set = evaluate_benchmarks(model, own, out=tmp_path, device="cpu")
+    for any_set, one_set in zip(evaluation.results, of_data_set.results, strict=True):
+        assert (
+            any_set.metrics.items()
+            >= {name: one for name, one in one_set.metrics.items() if not name.startswith("text_")}.items()
+        )
+        assert {one.finding for one in any_set.findings} == {one.finding for one in one_set.findings}
+    assert "<h2>Dependence on wording: ChestX-ray14</h2>" in (tmp_path / "report.html").read_text("utf-8")
+    with pytest.raises(EvaluationError, match="wording is for any data set: give one manifest"):
+        evaluate_benchmarks(model, BenchmarkRequest(places, names, OPTIONS), out=tmp_path, device="cpu")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

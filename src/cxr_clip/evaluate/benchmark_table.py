@@ -20,6 +20,7 @@ from cxr_clip.evaluate.contract import (
     PromptSet,
     RetrievalTask,
     SetScore,
+    Task,
     Ties,
     Wording,
     WordingTask,
@@ -87,7 +88,7 @@ def applicable(sources: Iterable[str]) -> tuple[Benchmark, ...]:
 
 
 def choose(names: Sequence[str], sources: Iterable[str]) -> tuple[Benchmark, ...]:
-    """The benchmarks of these names, or all that apply to these data sets where the only name is "all".
+    """The benchmarks of these names, or all made for these data sets where the only name is "all".
 
     Raises EvaluationError for a name that the table does not have, a benchmark of a data set that is not there, and
     where none applies.
@@ -101,7 +102,7 @@ def choose(names: Sequence[str], sources: Iterable[str]) -> tuple[Benchmark, ...
             near = get_close_matches(name, table, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(table)}"
             raise EvaluationError(f"there is no benchmark {name!r}: {hint}")
-        if not set(here).intersection(table[name].sources):
+        if table[name].sources and not set(here).intersection(table[name].sources):
             raise EvaluationError(
                 f"the benchmark {name} is made for {' or '.join(table[name].sources)}, and the manifests hold "
                 f"{', '.join(here)}: give the manifest of that data set, or name another benchmark"
@@ -170,11 +171,9 @@ def _few_shot() -> tuple[Benchmark, ...]:
 
 
 def _wording() -> tuple[Benchmark, ...]:
-    """Zero-shot on five data sets with each wording alone."""
-    return tuple(
-        Benchmark(_name("wording", source, None), 1, (source,), Split.TEST, WordingTask(tuple(map(_wordings, asked))))
-        for source, asked in ASKED.items()
-    )
+    """Zero-shot with each wording alone: on five data sets, and on any."""
+    asked = [*ASKED.items(), (None, tuple(load_meaning_prompts()))]
+    return tuple(_on("wording", source, WordingTask(tuple(map(_wordings, findings)))) for source, findings in asked)
 
 
 def _wordings(finding: str) -> FindingWordings:
@@ -194,22 +193,27 @@ def _wordings(finding: str) -> FindingWordings:
 
 
 def _meaning() -> tuple[Benchmark, ...]:
-    """Sentences of opposite meaning, on the same data sets and on the reports of MIMIC-CXR."""
+    """Sentences of opposite meaning: on the same data sets, on the reports of MIMIC-CXR, and on any data set."""
     chexpert = [one.name for one in TABLE if "chexpert" in one.sets and one.name != NO_FINDING]
     sentences, words = load_meaning_prompts(), load_zero_shot_prompts("paraphrase")
+    asked = [*ASKED.items(), ("mimic_cxr", chexpert), (None, tuple(sentences))]
     return tuple(
-        Benchmark(
-            _name("meaning", source, None),
-            1,
-            (source,),
-            Split.TEST,
+        _on(
+            "meaning",
+            source,
             MeaningTask(
-                tuple(sentences[finding] for finding in asked),
-                tuple(PromptSet(finding, words[finding].positive) for finding in asked),
+                tuple(sentences[finding] for finding in findings),
+                tuple(PromptSet(finding, words[finding].positive) for finding in findings),
             ),
         )
-        for source, asked in {**ASKED, "mimic_cxr": chexpert}.items()
+        for source, findings in asked
     )
+
+
+def _on(kind: str, source: str | None, task: Task) -> Benchmark:
+    """A benchmark on the test studies of a data set, or of any."""
+    name = kind if source is None else _name(kind, source, None)
+    return Benchmark(name, 1, () if source is None else (source,), Split.TEST, task)
 
 
 def _findings(source: str, variant: str | None, style: str, findings: Sequence[str]) -> Benchmark:

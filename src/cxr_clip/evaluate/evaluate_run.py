@@ -163,13 +163,19 @@ def _materials(
         key = benchmark.sources, benchmark.split
         if key not in shared:
             manifest = _holder(benchmark, manifests)
-            studies = manifest.where(split=benchmark.split, sources=benchmark.sources)
+            studies = manifest.where(split=benchmark.split, sources=benchmark.sources or None)
             shared[key] = Material(studies, ImageStore(manifest.root).read, training.seen(studies))
     return {benchmark.name: shared[benchmark.sources, benchmark.split] for benchmark in chosen}
 
 
 def _holder(benchmark: Benchmark, manifests: Sequence[Manifest]) -> Manifest:
-    """The one manifest that has the data set of a benchmark."""
+    """The one manifest that has the data set of a benchmark; for one of any data set the only one there is."""
+    if not benchmark.sources:
+        if len(manifests) > 1:
+            raise EvaluationError(
+                f"the benchmark {benchmark.name} is for any data set: give one manifest, or name those of data sets"
+            )
+        return manifests[0]
     holders = [one for one in manifests if set(one.sources).intersection(benchmark.sources)]
     if len(holders) > 1:
         raise EvaluationError(

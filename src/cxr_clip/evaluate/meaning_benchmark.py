@@ -28,7 +28,7 @@ from cxr_clip.evaluate.statistics import Estimate, estimate, exact
 from cxr_clip.evaluate.study_images import embed_texts
 from cxr_clip.evaluate.subject import Subject
 from cxr_clip.evaluate.told_places import LITTLE, MODERATE, MUCH, Side, grade_of, side_of
-from cxr_clip.evaluate.zero_shot import describe_finding, zero_shot_notes
+from cxr_clip.evaluate.zero_shot import describe_finding, listed_of, zero_shot_notes
 from cxr_clip.study import Certainty, Study
 
 Wanted = Callable[[Sequence[str]], Cosines]
@@ -72,6 +72,7 @@ def measure_meaning(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
             drawn += figures
             scores.append(of_studies)
         drawn += [*_side(prompts, one, cosines, weights, least), *_severity(prompts, one, cosines, weights, least)]
+    listed = listed_of(benchmark, [one.details for one in told])
     return BenchmarkResult(
         name=benchmark.name,
         metrics={**_estimates(drawn), **_text_estimates(task, subject)} if drawn else {},
@@ -79,10 +80,10 @@ def measure_meaning(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
         population=subject.population(rule=task.images),
         notes=(
             *protocol.without_image(subject.without_image),
-            *zero_shot_notes([], [one.details for one in told], min_positives=least),
+            *zero_shot_notes([], listed, min_positives=least),
             *_counts_in_words(told),
         ),
-        findings=tuple(one.details for one in told),
+        findings=tuple(listed),
         scores=tuple(scores),
         benchmark=benchmark,
     )

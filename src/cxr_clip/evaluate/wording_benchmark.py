@@ -16,7 +16,7 @@ from cxr_clip.evaluate.results import BenchmarkResult, FindingDetails
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.statistics import Estimate, estimate
 from cxr_clip.evaluate.subject import Subject
-from cxr_clip.evaluate.zero_shot import describe_finding, measure_finding, zero_shot_notes
+from cxr_clip.evaluate.zero_shot import describe_finding, listed_of, measure_finding, zero_shot_notes
 
 MACRO = "macro"
 
@@ -46,6 +46,7 @@ def measure_wording(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
         for one, counts in zip(task.findings, details, strict=True)
         if counts.measured
     ]
+    listed = listed_of(benchmark, details)
     areas = {scores.finding: one for one, scores in found}
     return BenchmarkResult(
         name=benchmark.name,
@@ -54,9 +55,9 @@ def measure_wording(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
         population=subject.population(rule=task.images),
         notes=(
             *protocol.without_image(subject.without_image),
-            *zero_shot_notes([], details, min_positives=task.min_positives),
+            *zero_shot_notes([], listed, min_positives=task.min_positives),
         ),
-        findings=tuple(details),
+        findings=tuple(listed),
         scores=tuple(scores for _, scores in found),
         benchmark=benchmark,
     )

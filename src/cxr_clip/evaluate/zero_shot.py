@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.directions import Direction, pair_scores
+from cxr_clip.evaluate.contract import Benchmark
 from cxr_clip.evaluate.delong import area_interval
 from cxr_clip.evaluate.results import FindingDetails
 from cxr_clip.evaluate.scores import FindingScores, finding_scores
@@ -56,6 +57,11 @@ def describe_finding(prompt: ZeroShotPrompt, studies: Sequence[Study], *, min_po
         negative_prompts=tuple(prompt.negative),
         measured=min(positive, negative) >= max(1, min_positives),
     )
+
+
+def listed_of(benchmark: Benchmark, findings: Sequence[FindingDetails]) -> list[FindingDetails]:
+    """The findings to list: all of a data set's own benchmark; of one for any data set those that studies speak of."""
+    return list(findings) if benchmark.sources else spoken_of(findings)
 
 
 def spoken_of(findings: Sequence[FindingDetails]) -> list[FindingDetails]:

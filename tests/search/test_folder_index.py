@@ -20,6 +20,7 @@ from cxr_clip.embeddings_file import (
     write_embeddings,
 )
 from cxr_clip.errors import MissingPackageError, SearchIndexError
+from cxr_clip.search import folder_index
 from cxr_clip.search.folder_index import FolderIndex, build_index
 from cxr_clip.search.nearest import nearest_studies
 from cxr_clip.search.vector_index import Wanted
@@ -128,6 +129,14 @@ def test_rows_come_and_go(tmp_path: Path, exact_rows: int) -> None:
         (hit, *_) = again.search(latest[name].numpy(), top=1, wanted=ANY)
         assert hit.id == name
         assert hit.score == pytest.approx(1, abs=0.02)
+
+
+def test_a_hit_has_the_texts_of_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_index, "_ROWS_IN_GROUP", 7)  # a study's rows lie in one group or in two
+    index = build_index(tmp_path / "index", embeddings(tmp_path))
+    hits = index.search(query(), top=180, wanted=ANY)
+    assert [hit.report for hit in hits] == [f"Report {int(hit.study_id[1:])}." for hit in hits]
+    assert [hit.id for hit in nearest_studies(index, query(), top=1)] == found(index, query(), 1, Wanted())
 
 
 def test_ties_come_by_their_ids(tmp_path: Path) -> None:

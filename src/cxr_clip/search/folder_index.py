@@ -19,6 +19,8 @@ from cxr_clip.search.vector_index import Hit, Wanted
 
 _NUMBER = "row"
 _AGAIN = 3
+# Small, as the texts of a study are read with their group.
+_ROWS_IN_GROUP = 1024
 _MORE = 16
 
 
@@ -106,8 +108,11 @@ class FolderIndex:
         return scores[0][found], numbers[0][found]
 
     def _with_reports(self, hits: list[Hit]) -> list[Hit]:
-        texts = self._texts.read(columns=["study_id", "kind", "text"])
-        reports = reports_of(texts, [hit.study_id for hit in hits])
+        studies = [hit.study_id for hit in hits]
+        of_hits = np.flatnonzero(has_one_of(self._rows, "study_id", studies))
+        groups = np.unique(of_hits // _ROWS_IN_GROUP).tolist()
+        texts = self._texts.read_row_groups(groups, columns=["study_id", "kind", "text"])
+        reports = reports_of(texts, studies)
         return [replace(hit, report=reports.get(hit.study_id)) for hit in hits]
 
     def _without(self, ids: Collection[str]) -> tuple[Any, pa.Table]:
@@ -178,7 +183,7 @@ def _write_as(
 ) -> None:
     vectors_file, rows_file = folder / f"vectors-{turn:06}.faiss", folder / f"rows-{turn:06}.parquet"
     vectors.write(index, vectors_file)
-    pq.write_table(rows, rows_file, compression="zstd")
+    pq.write_table(rows, rows_file, compression="zstd", row_group_size=_ROWS_IN_GROUP)
     files = IndexFiles(model, dim, kind, turn, stored(vectors_file), stored(rows_file), probing)
     publish(folder, files)
 

@@ -154,7 +154,6 @@ class Bench:
         """One model in one form, trained with batch after batch."""
         sources = assemble.open_sources(self._recipe(folder, tower, batches[0]).data)
         model, tokeniser = assemble.make_model(self._recipe(folder, tower, batches[0]), sources)
-        model.image.to(memory_format=torch.channels_last)
         model.train()
 
         def training_with(batch: int) -> Training:

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_clip.data.batching import Collate, TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.data.batching import PREFETCH, Collate, TrainingOrder, batches, batches_ahead, in_order, steps_per_epoch
 from cxr_clip.data.chunked_batches import batches_by_chunks
 from cxr_clip.data.dataset import Part, SampleKey, StudyDataset, StudySample, choose_images
 from cxr_clip.distributed import Workers
@@ -250,3 +250,16 @@ def test_a_batch_asks_for_no_more_than_a_chunk_at_a_time() -> None:
 def test_a_broken_image_is_told_as_it_is() -> None:
     with pytest.raises(ImageError, match="no image"):
         list(batches_by_chunks(dataset(7, broken=3), in_order(7, 7), Collate(letters), processes=0, chunk_size=2))
+
+
+@given(batch=st.integers(1, 2**33), processes=st.integers(0, 64))
+def test_waiting_batches_stay_within_their_bytes_or_are_one_of_each_process(batch: int, processes: int) -> None:
+    ahead = batches_ahead(batch, processes=processes, most=2**31)
+    assert 1 <= ahead <= PREFETCH
+    assert ahead == 1 or ahead * processes * batch <= 2**31
+    assert ahead == PREFETCH or (ahead + 1) * processes * batch > 2**31  # and no fewer than there is room for
+
+
+def test_large_batches_of_many_processes_wait_one_at_a_time_and_small_ones_as_before() -> None:
+    assert batches_ahead(4096 * 2 * 224**2, processes=15) == 1
+    assert batches_ahead(128 * 2 * 224**2, processes=15) == PREFETCH

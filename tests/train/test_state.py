@@ -86,3 +86,27 @@ def test_moments_of_other_parameters_are_refused(tmp_path: Path) -> None:
     turned = torch.optim.AdamW(list(model.parameters())[::-1], lr=0.1)
     with pytest.raises(CheckpointError, match=r"optimizer\.0\.exp_avg of shape \(2, 5\) is of another model"):
         load_state(path, model, turned)
+
+
+def test_weights_that_lie_channels_last_are_continued_as_if_never_stopped(tmp_path: Path) -> None:
+    """The fused step goes through memory, so moments that lie otherwise than their weights would be those of others."""
+    pictures = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+
+    def begun() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(1)
+        model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        return model, torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+
+    def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        model(pictures).square().sum().backward()
+        optimizer.step()
+
+    straight, continued = begun(), begun()
+    step(*straight)
+    save_state(tmp_path / "resume", TrainState(step=1), *straight)
+    load_state(tmp_path / "resume", *continued)
+    for one in (straight, continued):
+        step(*one)
+    assert continued[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(continued[0].weight, straight[0].weight)

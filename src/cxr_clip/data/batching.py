@@ -18,6 +18,7 @@ from cxr_clip.errors import CxrClipError, TrainingError
 from cxr_clip.tensors import Batch, Tokens
 
 PREFETCH = 4
+WAITING_BYTES = 2 * 1024**3
 
 Tokenise = Callable[[Sequence[str]], Tokens]
 
@@ -112,6 +113,14 @@ class Collate:
             ),
             study_ids=tuple(sample.study_id for sample in samples),
         )
+
+
+def batches_ahead(batch_bytes: int, *, processes: int, most: int = WAITING_BYTES) -> int:
+    """How many batches each process is ahead: PREFETCH, or fewer where all that wait would take more than `most` bytes.
+
+    One is the least, as every process has a batch of its own under way.
+    """
+    return max(1, min(PREFETCH, most // max(1, batch_bytes * processes)))
 
 
 def batches(

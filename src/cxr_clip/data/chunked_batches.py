@@ -11,15 +11,22 @@ from cxr_clip.tensors import Batch, joined
 
 
 def batches_by_chunks(
-    dataset: StudyDataset, keys: Order, collate: Collate, *, processes: int, chunk_size: int
+    dataset: StudyDataset,
+    keys: Order,
+    collate: Collate,
+    *,
+    processes: int,
+    chunk_size: int,
+    prefetch: int = PREFETCH,
 ) -> Iterator[Batch]:
     """Make the batches of `keys` as `batching.batches` does, of which a process makes `chunk_size` studies at a time.
 
-    All chunks of a batch are under way while another batch is learned from. Batches are not pinned: they are copied to
+    All chunks of a batch are under way while another batch is learned from; every process is `prefetch` of them ahead,
+    or more where a batch needs that. Batches are not pinned: they are copied to
     a GPU a chunk at a time, which is little beside what the encoders do with it.
     """
     chunks = _Chunks(keys, chunk_size)
-    ahead = max(PREFETCH, math.ceil(chunks.of_a_batch / max(processes, 1)))
+    ahead = max(prefetch, math.ceil(chunks.of_a_batch / max(processes, 1)))
     made = batches(dataset, chunks, collate, processes=processes, pin=False, prefetch=ahead)
     for batch in keys:
         yield _joined([next(made) for _ in _split(batch, chunk_size)])

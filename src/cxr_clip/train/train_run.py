@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cxr_clip import assemble, checkpoint
 from cxr_clip.checkpoint import Run
-from cxr_clip.data.batching import Collate, Order, TrainingOrder, batches, in_order, steps_per_epoch
+from cxr_clip.data.batching import Collate, Order, TrainingOrder, batches, batches_ahead, in_order, steps_per_epoch
 from cxr_clip.data.chunked_batches import batches_by_chunks
 from cxr_clip.data.dataset import StudyDataset
 from cxr_clip.data.prompts import load_zero_shot_prompts
@@ -19,7 +19,8 @@ from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
 from cxr_clip.model.lora import require_peft
-from cxr_clip.recipe import Recipe, TrainSettings
+from cxr_clip.model.placement import place
+from cxr_clip.recipe import DataSettings, Recipe, TrainSettings
 from cxr_clip.runlog import RunLog, require_tensorboard
 from cxr_clip.tensors import Batch
 from cxr_clip.train.averaging import Average
@@ -95,13 +96,13 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
     recipe, settings = run.recipe, run.recipe.train
     device = assemble.choose_device(settings.device)
     assemble.set_up_training(run.model, recipe.model, workers, device=device)
-    model = run.model.to(device)
+    model = place(run.model, device)
     data = assemble.make_training_set(recipe.data, sources, seed=settings.seed)
     checking = assemble.make_validation_set(recipe.data, sources)
     collate = assemble.make_collate(recipe, run.tokeniser)
     pace = _pace(recipe, len(data))
     factors = LearningRateFactors(**settings.factors.model_dump())
-    load = _loading(settings, collate, device)
+    load = _loading(recipe, collate, device, workers)
 
     def batches_from(step: int) -> Iterable[Batch]:
         order = TrainingOrder(
@@ -152,13 +153,21 @@ def _questions(sources: tuple[assemble.Source, ...], collate: Collate) -> tuple[
 
 
 def _loading(
-    settings: TrainSettings, collate: Collate, device: str
+    recipe: Recipe, collate: Collate, device: str, workers: Workers
 ) -> Callable[[StudyDataset, Order], Iterator[Batch]]:
     """How batches are made: whole, or as they go through the encoders, a chunk at a time."""
-    processes, size = settings.loader_processes, settings.chunk_size
+    processes, size = recipe.train.loader_processes, recipe.train.chunk_size
+    studies = size or math.ceil(recipe.train.batch_size / workers.count)
+    ahead = batches_ahead(studies * _bytes_of_a_study(recipe.data), processes=processes)
     if size is not None:
-        return partial(batches_by_chunks, collate=collate, processes=processes, chunk_size=size)
-    return partial(batches, collate=collate, processes=processes, pin=device.startswith("cuda"))
+        return partial(batches_by_chunks, collate=collate, processes=processes, chunk_size=size, prefetch=ahead)
+    return partial(batches, collate=collate, processes=processes, pin=device.startswith("cuda"), prefetch=ahead)
+
+
+def _bytes_of_a_study(settings: DataSettings) -> int:
+    """The most that a study takes of a batch: its grey pictures, and tokens with their mask."""
+    tokens = 2 * 8 * settings.max_tokens * settings.texts_per_study
+    return settings.images_per_study * settings.image_size**2 + tokens
 
 
 def _chunks(settings: TrainSettings, workers: Workers) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import cxr_clip
 from cxr_clip.data.manifest import read_manifest
@@ -12,7 +13,7 @@ from cxr_clip.data.store import ImageStore
 from cxr_clip.errors import SearchIndexError
 from cxr_clip.search.folder_index import FolderIndex
 from cxr_clip.search.vector_index import Wanted
-from support_data import write_tiny_manifest
+from support_data import made_up_picture, write_tiny_manifest
 from support_models import tiny_run_folder
 
 Command = Callable[..., int]
@@ -42,6 +43,9 @@ def test_a_manifest_is_embedded_indexed_and_searched(
     assert {hit["split"] for hit in hits("--text", "Clear lungs.", "--split", "test")} == {"test"}
     assert "test-0" not in [hit["study_id"] for hit in hits("--study", "test-0", "--top", 99)]
     assert "test-0" in [hit["study_id"] for hit in hits("--study", "test-0", "--with-itself")]
+    Image.fromarray(made_up_picture(3)).save("chest.png")
+    assert len(hits("--image", "chest.png", "--view", "lateral", "--top", 2)) == 2
+    assert hits("--text", "Clear lungs.", "--patient", "nobody") == []
     assert command("search", run, "index", "--text", "Clear lungs.", "--device", "cpu") == 0
     assert "report" in capsys.readouterr().out
     assert command("search", run, "index") == 2

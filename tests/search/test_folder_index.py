@@ -223,7 +223,7 @@ def test_files_that_were_put_in_their_place_are_told(tmp_path: Path) -> None:
         manifest.write_text(json.dumps({**said, "vectors": {"name": vectors.name, "sha256": stored(vectors).sha256}}))
         with pytest.raises(SearchIndexError, match="is no readable index"):
             FolderIndex(index.folder)
-    for change in ({"format": 2}, {"kind": "x"}, {"rows": {"name": "../e", "sha256": ""}}, {"odd": 1}):
+    for change in ({"format": 2}, {"kind": "x"}, {"rows": {"name": "../e", "sha256": ""}}, {"odd": 1}, {"turn": "1"}):
         manifest.write_text(json.dumps({**said, **change}))
         with pytest.raises(SearchIndexError, match=r"has format 2|is damaged"):
             FolderIndex(index.folder)

@@ -59,6 +59,9 @@ def read_files(folder: Path) -> IndexFiles:
         found = IndexFiles(**{**said, **files, "probing": probing})
         if found.kind not in ("exact", "lists") or not all(_NAMES.fullmatch(one.name) for one in files.values()):
             raise ValueError("it names a kind or a file that no index has")
+        counts = (found.dim, found.turn, *((probing.lists,) if probing else ()))
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            raise ValueError("a count in it is none")
     except (ValueError, KeyError, TypeError) as error:
         raise SearchIndexError(f"{path} is damaged ({error}): make the index again in a new folder") from error
     return found

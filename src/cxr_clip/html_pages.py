@@ -26,11 +26,12 @@ def render_page(template: str, values: Mapping[str, Any]) -> str:
 
 
 def data_address(picture: NDArray[np.uint8]) -> str:
-    """A small JPEG of a grey picture as a data address, its longer side at most 224 pixels."""
-    scale = _THUMBNAIL / max(picture.shape)
+    """A small JPEG of a picture, grey or RGB, as a data address, its longer side at most 224 pixels."""
+    scale = _THUMBNAIL / max(picture.shape[:2])
     if scale < 1:
-        height, width = (max(1, round(side * scale)) for side in picture.shape)
+        height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
         picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, 80])
     assert done, "OpenCV encodes any 8-bit grey picture"
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"

@@ -6,8 +6,10 @@ from cxr_clip.evaluate.contract import (
     ClassesTask,
     FewShotTask,
     FindingsTask,
+    GroundingTask,
     ImageRule,
     MeaningTask,
+    RetrievalTask,
     Task,
     WordingTask,
 )
@@ -22,7 +24,7 @@ def rows() -> tuple[tuple[str, str, str, str], ...]:
 
 
 def _part(benchmark: Benchmark) -> str:
-    if isinstance(benchmark.task, FewShotTask):
+    if isinstance(benchmark.task, FewShotTask | GroundingTask):
         return Split.TEST.value
     return "all of it" if benchmark.split is None else benchmark.split.value
 
@@ -39,12 +41,18 @@ def _how(task: Task) -> str:
     if isinstance(task, FewShotTask):
         shares = ", ".join(f"{100 * share:g}" for share in task.shares)
         return f"{task.learner.value}; {shares} % of the training studies, {len(task.seeds)} seeds; AUROC"
+    if isinstance(task, RetrievalTask):
+        return f"{task.ties.value}; R@{', R@'.join(map(str, task.recalls))}, mean and median rank"
+    return _how_else(task)
+
+
+def _how_else(task: WordingTask | MeaningTask | GroundingTask) -> str:
     if isinstance(task, WordingTask):
         most = max(len(one.wordings) for one in task.findings)
         return f"{_findings(len(task.findings))}, {most} wordings; AUROC of each, its spread, all of them together"
-    if isinstance(task, MeaningTask):
-        return f"{_findings(len(task.prompts))}; negation, uncertainty, side, severity; cosines of the texts"
-    return f"{task.ties.value}; R@{', R@'.join(map(str, task.recalls))}, mean and median rank"
+    if isinstance(task, GroundingTask):
+        return f"{_findings(len(task.prompts))}, {task.style}; pointing game, IoU, contrast, with controls"
+    return f"{_findings(len(task.prompts))}; negation, uncertainty, side, severity; cosines of the texts"
 
 
 def _findings(count: int) -> str:

@@ -14,6 +14,7 @@ from cxr_clip.evaluate.contract import (
     FewShotTask,
     FindingsTask,
     FindingWordings,
+    GroundingTask,
     ImageRule,
     Learner,
     MeaningTask,
@@ -73,7 +74,7 @@ FINE_TUNE = (
 @lru_cache(maxsize=1)
 def benchmarks() -> tuple[Benchmark, ...]:
     """Every benchmark of the table, in the order in which it is printed."""
-    return (*_zero_shot(), *_classes(), *_retrieval(), *_few_shot(), *_wording(), *_meaning())
+    return (*_zero_shot(), *_classes(), *_retrieval(), *_few_shot(), *_wording(), *_meaning(), *_grounding())
 
 
 def by_name() -> Mapping[str, Benchmark]:
@@ -214,6 +215,20 @@ def _on(kind: str, source: str | None, task: Task) -> Benchmark:
     """A benchmark on the test studies of a data set, or of any."""
     name = kind if source is None else _name(kind, source, None)
     return Benchmark(name, 1, () if source is None else (source,), Split.TEST, task)
+
+
+def _grounding() -> tuple[Benchmark, ...]:
+    """Maps against boxes and masks; the wrong text is that of the next finding."""
+    records = []
+    for source in ("vindr_cxr", "rsna_pneumonia", "siim_pneumothorax", "chestxray14"):
+        prompts = _prompts("standard", ASKED[source])
+        following = (*prompts[1:], prompts[0]) if len(prompts) > 1 else _prompts("standard", ("Fracture",))
+        records.append(
+            Benchmark(
+                _name("grounding", source, None), 1, (source,), None, GroundingTask("standard", prompts, following)
+            )
+        )
+    return tuple(records)
 
 
 def _findings(source: str, variant: str | None, style: str, findings: Sequence[str]) -> Benchmark:

@@ -12,6 +12,7 @@ from cxr_clip.evaluate.contract import (
     ClassesTask,
     FewShotTask,
     FindingsTask,
+    GroundingTask,
     MeaningTask,
     RetrievalTask,
     Task,
@@ -19,6 +20,7 @@ from cxr_clip.evaluate.contract import (
 )
 from cxr_clip.evaluate.few_shot import measure_few_shot
 from cxr_clip.evaluate.finding_benchmark import measure_findings
+from cxr_clip.evaluate.grounding_benchmark import measure_grounding
 from cxr_clip.evaluate.meaning_benchmark import measure_meaning
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.retrieval_benchmark import measure_retrieval
@@ -38,6 +40,7 @@ MEASURES: Mapping[type[Task], Measure] = {
     FewShotTask: measure_few_shot,
     WordingTask: measure_wording,
     MeaningTask: measure_meaning,
+    GroundingTask: measure_grounding,
 }
 
 
@@ -58,9 +61,9 @@ def measure(
 
 
 def _measure(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
-    """Measure all studies, and those that were not trained on once more; few-shot benchmarks do so themselves."""
+    """Measure all studies, and those that were not trained on once more; some benchmarks do so themselves."""
     way = MEASURES[type(benchmark.task)]
-    if isinstance(benchmark.task, FewShotTask):
+    if isinstance(benchmark.task, FewShotTask | GroundingTask):
         return way(benchmark, subject)
     overlap = overlap_of(
         subject.studies, subject.material.seen, lambda clean: way(benchmark, subject.part(clean)).metrics

@@ -165,7 +165,28 @@ class MeaningTask:
     grade: str = "sentences on no other finding that name one grade: small or mild, moderate, large or severe"
 
 
-Task = FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask | MeaningTask
+@dataclass(frozen=True)
+class GroundingTask:
+    """Whether the map of a finding's prompts lies where it was drawn, on the test images on which it was.
+
+    `wrong` are the prompts of another finding for each of `prompts`, a control. `thresholds` are how far from the least
+    to the greatest value of a map its region begins; of the `candidates` the validation images choose one. A finding
+    counts with at least `min_images` images. The other fields say how maps are made and compared.
+    """
+
+    kind: ClassVar[str] = "grounding"
+    style: str
+    prompts: tuple[ZeroShotPrompt, ...]
+    wrong: tuple[ZeroShotPrompt, ...]
+    thresholds: tuple[float, ...] = (0.3, 0.5, 0.7)
+    candidates: tuple[float, ...] = tuple(number / 20 for number in range(1, 20))
+    min_images: int = 5
+    method: str = "parts of the score where the encoder pools by the mean, else gradient times activation"
+    region: str = "union of all boxes and masks of a finding on an image, of what the model sees"
+    contrast: str = "difference of means over the root of the sum of variances"
+
+
+Task = FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask | MeaningTask | GroundingTask
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from cxr_clip.evaluate.page import (
     of_rank,
     roc_panels,
 )
+from cxr_clip.evaluate.page_grounding import grounding_rows
 from cxr_clip.evaluate.page_meaning import MeaningTable, meaning_rows, meaning_table
 from cxr_clip.evaluate.page_wording import Strips, strips_of, wording_rows
 from cxr_clip.evaluate.published_figures import published_of
-from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry
+from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry, GroundedPicture
 from cxr_clip.evaluate.statistics import Estimate
 
 KINDS = {
@@ -30,6 +31,7 @@ KINDS = {
     "fine_tune": "Fine-tune",
     "wording": "Dependence on wording",
     "meaning": "Opposite meanings",
+    "grounding": "Grounding",
 }
 WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
 
@@ -57,6 +59,7 @@ class FigureSection:
     gallery: tuple[GalleryEntry, ...]
     strips: Strips | None = None
     meanings: MeaningTable | None = None
+    groundings: tuple[GroundedPicture, ...] = ()
 
     @property
     def with_published(self) -> bool:
@@ -100,6 +103,7 @@ def figure_sections(results: Sequence[BenchmarkResult]) -> tuple[FigureSection, 
             gallery=result.gallery,
             strips=strips_of(result),
             meanings=meaning_table(result),
+            groundings=result.groundings,
         )
         for result in results
         if kind_of(result) != "zero_shot"
@@ -218,6 +222,7 @@ _ROWS = {
     "fine_tune": _few_shot_rows,
     "wording": wording_rows,
     "meaning": meaning_rows,
+    "grounding": grounding_rows,
 }
 LEADS: Mapping[str, str] = {
     "retrieval": "Given an image, where does its own report come among all reports, and the other way round. Identical "
@@ -231,6 +236,8 @@ LEADS: Mapping[str, str] = {
     "whether all of them together are better than the median one.",
     "meaning": "Whether sentences of opposite meaning are told apart: which of the two a study is nearer to, and how "
     "near they are to each other. Chance is what a model gives that hears no difference.",
+    "grounding": "Whether the map of a finding lies where readers drew it. A map that knows no picture, and the text "
+    "of another finding, are measured beside it: a figure that they reach says nothing of the model.",
 }
 NOT_MEASURED: Mapping[str, str] = {
     "retrieval": "Not measured: fewer than two different reports here.",
@@ -239,4 +246,5 @@ NOT_MEASURED: Mapping[str, str] = {
     "fine_tune": "Not measured: training, validation and test studies need both classes of a finding.",
     "wording": "Not measured: no finding has enough explicit positives and negatives here.",
     "meaning": "Not measured: no finding has enough studies of two opposites here.",
+    "grounding": "Not measured: no finding was drawn on enough test images here.",
 }

@@ -9,6 +9,7 @@ from cxr_clip.evaluate.statistics import Estimate
 _OF_FINDINGS = {
     "wording": ("deviation/", "together/", "gain/"),
     "meaning": ("negation/", "uncertainty/", "side/", "severity/"),
+    "grounding": ("pointing/", "pointing_chance/"),
 }
 
 

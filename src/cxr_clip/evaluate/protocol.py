@@ -4,6 +4,7 @@ from cxr_clip.evaluate.contract import (
     ClassesTask,
     FewShotTask,
     FindingsTask,
+    GroundingTask,
     ImageRule,
     MeaningTask,
     RetrievalTask,
@@ -132,6 +133,25 @@ def meaning(task: MeaningTask, resamples: int, seed: int) -> tuple[str, ...]:
         "'paraphrase'), and how often these are nearer than the denial; no study moves them, so no interval.",
         f"A finding is measured with at least {task.min_positives} studies of each class, of each side, or of two "
         "grades. The macro average weighs findings equally.",
+        _intervals(resamples, seed),
+    )
+
+
+def grounding(task: GroundingTask, resamples: int, seed: int) -> tuple[str, ...]:
+    """Say how figures of grounding are made."""
+    thresholds = ", ".join(f"{one:g}" for one in task.thresholds)
+    return (
+        "Every frontal image of the test studies on which a finding was drawn counts for it, whatever the score says.",
+        f"Region: {task.region}; coordinates are those of the stored image.",
+        f"Map: {task.method}; prompts of the style '{task.style}', positive minus negative; drawn out linearly between "
+        "the centres of the network's places; resizing and centre crop undone.",
+        "Pointing: the share of images whose largest value lies in the region. Chance: the region's share of what is "
+        "seen.",
+        f"IoU: of the region with the pixels that lie at least {thresholds} of the way from the least to the greatest "
+        "value, fixed beforehand; and at the best of other thresholds on the validation images.",
+        f"Contrast: {task.contrast}, inside and outside the region; 0 is chance.",
+        "Controls: the same images with the text of another finding, and a map that is largest in the middle of what "
+        f"is seen and knows no picture. The macro average takes findings with at least {task.min_images} images.",
         _intervals(resamples, seed),
     )
 

@@ -59,6 +59,16 @@ class GalleryEntry:
 
 
 @dataclass(frozen=True)
+class GroundedPicture:
+    """The map of a finding over an image in colour, with what was drawn outlined; `points`: its peak lies in that."""
+
+    study_id: str
+    finding: str
+    picture: NDArray[np.uint8] = field(repr=False)
+    points: bool
+
+
+@dataclass(frozen=True)
 class Overlap:
     """Whether a benchmark's studies were trained on: "clean", "overlapping: 3 of 90", or why it is not known.
 
@@ -81,8 +91,9 @@ class BenchmarkResult:
     several "accuracy/<finding>", "accuracy/macro", "accuracy/micro"; those of few-shot "auroc_at_10/<finding>" for 10 %
     of the training studies; those of wordings "auroc/<wording>/<finding>", and "lowest", "highest", "deviation",
     "median", "together", "gain" with "/<finding>" behind, or "/macro"; those of opposite meanings "negation",
-    "uncertainty", "side", "severity" and those of texts alone with the same behind. `benchmark` is the record that was
-    followed.
+    "uncertainty", "side", "severity" and those of texts alone with the same behind; those of grounding "pointing",
+    "iou_at_50", "iou_at_best", "contrast", the same with "_wrong_text" and "_centre", and "pointing_chance".
+    `benchmark` is the record that was followed.
     """
 
     name: str
@@ -94,5 +105,6 @@ class BenchmarkResult:
     gallery: tuple[GalleryEntry, ...] = field(default=(), repr=False)
     scores: tuple[FindingScores, ...] = field(default=(), repr=False)
     ranks: tuple[QueryRanks, ...] = field(default=(), repr=False)
+    groundings: tuple[GroundedPicture, ...] = field(default=(), repr=False)
     benchmark: Benchmark | None = None
     overlap: Overlap | None = None

@@ -94,6 +94,8 @@ def _measure(
     benchmark: Benchmark, one: FindingWordings, details: FindingDetails, subject: Subject
 ) -> tuple[WordingAreas, FindingScores]:
     """The areas of one finding, and the scores of its studies by all wordings together."""
+    task = benchmark.task
+    assert isinstance(task, WordingTask)
     prompt = _prompt(one)
     positive, negative = (subject.embedder.embed_texts(texts) for texts in (prompt.positive, prompt.negative))
     sides = [(positive[[row]], negative[[row]]) for row in range(len(one.wordings))]
@@ -101,7 +103,7 @@ def _measure(
         measure_finding(
             details,
             subject.studies,
-            subject.embeddings(benchmark.task.images),
+            subject.embeddings(task.images),
             _direction(*pair),
             subject.weights,
             benchmark=benchmark.name,

@@ -65,5 +65,9 @@ class SearchIndexError(CxrClipError):
     """An index is absent, damaged or of another model, or is asked for what it does not have."""
 
 
+class ExportError(CxrClipError):
+    """A model cannot be written in another program's form, or differs there from itself here."""
+
+
 class HubError(CxrClipError):
     """A model on the hub cannot be found, fetched or written."""

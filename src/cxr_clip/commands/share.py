@@ -1,5 +1,6 @@
-"""The commands by which models come from elsewhere and go there: import-weights, push."""
+"""The commands by which models come from elsewhere and go there: import-weights, export, push."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,29 @@ def import_weights(
         f"compared and equal, {len(origin.left_out)} left out, as they lie behind the features that are used"
     )
     say(f"run folder: {out}; next: cxr-clip evaluate {out} MANIFEST_FOLDER")
+
+
+class Form(StrEnum):
+    """What a run can be exported to."""
+
+    ONNX = "onnx"
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write; new or empty.")],
+    *,
+    to: Annotated[Form, typer.Option(help="onnx: two files for ONNX runtimes (extra export).")],  # noqa: ARG001
+    licence: Annotated[str, typer.Option(help="An identifier of the hub, for the model card.")] = "other",
+) -> None:
+    """Write the best weights of a run for other programs, and prove that the embeddings are the same there."""
+    from cxr_clip.export.write_onnx import export_onnx
+
+    certificate = export_onnx(run, out, licence=licence)
+    say(
+        f"{out}: embeddings differ from the run's by at most {certificate.images:.1e} (images) and "
+        f"{certificate.texts:.1e} (texts); see certificate.json"
+    )
 
 
 def push(

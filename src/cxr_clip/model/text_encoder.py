@@ -77,8 +77,8 @@ class TextEncoder(nn.Module):
             return self._encode_packed(tokens)
         groups = length_groups(tokens.mask.sum(dim=1), buckets or BUCKETS)
         if len(groups) == 1:
-            return self._encode_padded(tokens)
-        features = torch.cat([self._encode_padded(trimmed(tokens, group)) for group in groups])
+            return self.encode_padded(tokens.ids, tokens.mask)
+        features = torch.cat([self._encode_trimmed(tokens, group) for group in groups])
         return features[torch.cat(groups).argsort()]
 
     def _encode_packed(self, tokens: Tokens) -> Float[Tensor, "batch features"]:
@@ -87,14 +87,21 @@ class TextEncoder(nn.Module):
             return hidden.firsts
         return hidden.lasts if self.pooling == "eos" else hidden.means
 
-    def _encode_padded(self, tokens: Tokens) -> Float[Tensor, "batch features"]:
-        output = self.backbone(input_ids=tokens.ids, attention_mask=tokens.mask)
+    def _encode_trimmed(self, tokens: Tokens, rows: Int[Tensor, " group"]) -> Float[Tensor, "group features"]:
+        shorter = trimmed(tokens, rows)
+        return self.encode_padded(shorter.ids, shorter.mask)
+
+    def encode_padded(
+        self, ids: Int[Tensor, "batch length"], mask: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch features"]:
+        """Return the feature of each text in one call of the backbone; padding is computed and hidden by the mask."""
+        output = self.backbone(input_ids=ids, attention_mask=mask)
         hidden: Tensor = output.last_hidden_state
         if self.pooling == "cls":
             return hidden[:, 0]
         if self.pooling == "eos":
-            return hidden[torch.arange(len(hidden), device=hidden.device), tokens.mask.sum(dim=1) - 1]
-        weights = tokens.mask.unsqueeze(2).to(torch.promote_types(hidden.dtype, torch.float32))
+            return hidden[torch.arange(hidden.shape[0], device=hidden.device), mask.sum(dim=1) - 1]
+        weights = mask.unsqueeze(2).to(torch.promote_types(hidden.dtype, torch.float32))
         return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
 
 

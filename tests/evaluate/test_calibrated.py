@@ -4,17 +4,19 @@ import html
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, f1_score, recall_score
 
 from cxr_clip.calibration import read_calibration, write_calibration
+from cxr_clip.data.manifest import ManifestWriter, read_manifest
 from cxr_clip.errors import CheckpointError
 from cxr_clip.evaluate.apply_calibration import apply_calibration
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
 from cxr_clip.evaluate.calibrate import CalibrationRequest, calibrate_findings, calibrate_run
-from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
+from cxr_clip.evaluate.evaluate_run import BenchmarkRequest, EvaluationRequest, evaluate_benchmarks, evaluate_run
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.score_findings import score_studies
 from cxr_clip.study import Split
@@ -128,3 +130,26 @@ def test_a_stale_calibration_stops_an_evaluation(run: Path, manifest: Path) -> N
     write_calibration(run, replace(calibration, weights="of others"))
     with pytest.raises(CheckpointError, match="fitted for other weights"):
         calibrated_of(run, manifest)
+
+
+def test_a_benchmark_of_the_table_shows_its_calibration_too(run: Path, tmp_path: Path) -> None:
+    folder = write_tiny_manifest(tmp_path / "data", train=2, validate=48, test=24)
+    studies = [replace(study, source="chestxray14") for study in read_manifest(folder)]
+    with ManifestWriter(folder / "manifest.parquet") as file:
+        for study in studies:
+            file.write(study)
+
+    def report_of(name: str) -> dict[str, Any]:
+        evaluate_benchmarks(run, BenchmarkRequest((folder,), (name,), OPTIONS), out=tmp_path / "out", device="cpu")
+        found: dict[str, Any] = json.loads((tmp_path / "out" / "report.json").read_text())
+        return found
+
+    fitted = report_of("zero_shot/chestxray14")
+    assert fitted["calibrated"]["benchmark"] == "zero_shot/chestxray14"
+    assert fitted["calibrated"]["findings"]
+    assert fitted["details"]["Calibration"].startswith("Fitted on the validation split of this manifest")
+    calibrate_run(run, CalibrationRequest(folder))
+    own = report_of("zero_shot/chestxray14")
+    assert own["details"]["Calibration"].startswith("Fitted on the split 'validate' of ")
+    assert own["calibrated"]["findings"] == fitted["calibrated"]["findings"]
+    assert report_of("wording/chestxray14")["calibrated"] is None

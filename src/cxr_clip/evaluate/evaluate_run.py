@@ -1,12 +1,13 @@
 """A model and manifests in, every benchmark and the report out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr_clip import checkpoint
+from cxr_clip.calibration import Calibration
 from cxr_clip.data.manifest import Manifest, read_manifest
-from cxr_clip.data.prompts import load_zero_shot_prompts
+from cxr_clip.data.prompts import ZeroShotPrompt, load_zero_shot_prompts
 from cxr_clip.data.store import ImageStore
 from cxr_clip.embed import Embedder, load
 from cxr_clip.errors import EvaluationError
@@ -14,7 +15,7 @@ from cxr_clip.evaluate.apply_calibration import NOT_SHOWN, calibrate_results, ca
 from cxr_clip.evaluate.benchmark_table import ALL, applicable, choose
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, measure
 from cxr_clip.evaluate.calibrated import CalibratedResult
-from cxr_clip.evaluate.contract import Benchmark
+from cxr_clip.evaluate.contract import Benchmark, FindingsTask, ImageRule
 from cxr_clip.evaluate.prompt_styles import choose_styles
 from cxr_clip.evaluate.query_ranks import RANKS, write_ranks
 from cxr_clip.evaluate.report import write_report
@@ -140,14 +141,59 @@ def evaluate_benchmarks(
             "data set too"
         )
     asked = [(one, materials[one.name]) for one in chosen if one.name not in without]
+    places = dict(zip(map(id, manifests), request.manifests, strict=True))
+    own = [_calibration_for(one, _holder(one, manifests), places, folder) for one, _ in asked]
     results = measure(embedder, asked, request.options, advance=advance)
     facts = {
         "Manifest": ", ".join(map(str, request.manifests)),
         "Split": "that of each benchmark",
         **({"Passed over, no study in the split": ", ".join(without)} if without else {}),
     }
-    page = _report(results, embedder, out=place, folder=folder, facts=facts)
+    calibrated = _calibrate(zip(own, results, strict=True), embedder, request.options, advance)
+    facts["Calibration"] = calibrated.protocol[0] if calibrated else NOT_SHOWN
+    page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated)
     return Evaluation(tuple(results), page)
+
+
+@dataclass(frozen=True, eq=False)
+class _Calibratable:
+    """Zero-shot prompts of a benchmark whose scores a calibration takes, with the run's own one, if it has one."""
+
+    prompts: Mapping[str, Mapping[str, ZeroShotPrompt]]
+    manifest: Manifest
+    split: Split
+    own: Calibration | None
+
+
+def _calibration_for(
+    benchmark: Benchmark, manifest: Manifest, places: Mapping[int, Path], folder: Path
+) -> _Calibratable | None:
+    """What a benchmark is calibrated with; None where its scores are no study's mean embedding against two prompts."""
+    task = benchmark.task
+    if not isinstance(task, FindingsTask) or task.images is not ImageRule.MEAN or benchmark.split is None:
+        return None
+    return _Calibratable(
+        prompts={task.style: {one.finding: one for one in task.prompts}},
+        manifest=manifest.where(sources=benchmark.sources),
+        split=benchmark.split,
+        own=calibration_of_run(folder, places[id(manifest)], benchmark.split),
+    )
+
+
+def _calibrate(
+    measured: Iterable[tuple[_Calibratable | None, BenchmarkResult]],
+    embedder: Embedder,
+    options: EvaluationOptions,
+    advance: Advance | None,
+) -> CalibratedResult | None:
+    """Calibrate the first benchmark that can be; the page has room for one."""
+    for one, result in measured:
+        found = one and calibrate_results(
+            [result], one.own, embedder, one.manifest, one.prompts, split=one.split, options=options, advance=advance
+        )
+        if found:
+            return found
+    return None
 
 
 def _read_training(embedder: Embedder, request: TrainingRequest, advance: Advance | None) -> Training:

@@ -71,7 +71,7 @@ class OnnxTower:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence what the exporter says of itself: parts of torch that are absent or will go."""
-    # Down to debug messages: with a handler for them, torch writes thousands and takes three times as long.
+    # Down to debug messages: torch writes many while it follows a model, where somebody listens to them.
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

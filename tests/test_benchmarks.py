@@ -389,3 +389,30 @@ def test_the_texts_of_a_step_are_as_long_as_real_ones(shared_folder: Path) -> No
         shared_folder / "data/vocab/bert-base-cased-vocab.txt",
     )
     assert step.lengths_of_reports(reports, words, studies=8) == step.LENGTHS
+
+
+def test_the_table_of_evaluation_has_a_line_for_each_case(tmp_path: Path) -> None:
+    case = {"studies": 10000, "case": "ours", "seconds": 1.96, "processor_seconds": 3.2, "extra_bytes": 283324416}
+    (tmp_path / "evaluate.json").write_text(json.dumps({"cores": 2, "load": 6.5, "cases": [case]}))
+    page = benchmark("tables").with_tables("<!-- table: evaluation -->\n<!-- end of table -->\n", tmp_path)
+    assert page.splitlines()[3] == "| 10,000 | ours | 2.0 | 3.2 | 283 |"
+    assert "2 cores at a load of 6." in page
+
+
+def test_the_benchmark_of_evaluation_measures_the_wired_benchmarks() -> None:
+    evaluation = benchmark("evaluate")
+    found, plain = evaluation.ours(60, 20)(), evaluation.plain(60)()
+    zero_shot, retrieval = found
+    names = list(evaluation.VINDR_CLASSES)
+    areas = dict(zip(names, plain[0], strict=True))
+    for name in (one for one in names if f"auroc/{one}" in zero_shot):
+        assert zero_shot[f"auroc/{name}"].value == pytest.approx(areas[name])
+    for way, (one, five, ten, mean) in zip(("image_to_text", "text_to_image"), plain[1], strict=True):
+        recalls = [retrieval[f"{way}/recall_at_{k}"].value for k in (1, 5, 10)]
+        assert recalls == pytest.approx([one, five, ten])
+        assert retrieval[f"{way}/mean_rank"].value == pytest.approx(mean)
+
+
+def test_the_table_of_benchmarks_is_that_of_the_records(tmp_path: Path) -> None:
+    page = benchmark("tables").with_tables("<!-- table: protocols -->\n<!-- end of table -->\n", tmp_path)
+    assert page in (ROOT / "docs" / "evaluate.md").read_text()

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+BLOCK = 1024
+
 
 @dataclass(frozen=True)
 class Direction:
@@ -29,6 +31,7 @@ def prompt_embedding(embeddings: Float[Tensor, "prompts dim"]) -> Float[Tensor, 
 
 def pair_scores(images: Float[Tensor, "studies dim"], direction: Direction) -> NDArray[np.float64]:
     """Return the cosine with the positive prompt minus that with the negative prompt, for each image."""
-    difference = direction.positive.double() - direction.negative.double()
-    scores: NDArray[np.float64] = (images.double() @ difference.to(images.device)).cpu().numpy()
-    return scores
+    difference = (direction.positive.double() - direction.negative.double()).to(images.device)
+    # In blocks, so that no second copy of all images in double precision is made.
+    blocks = (images[start : start + BLOCK].double() @ difference for start in range(0, len(images), BLOCK))
+    return np.concatenate([np.empty(0), *(block.cpu().numpy() for block in blocks)])

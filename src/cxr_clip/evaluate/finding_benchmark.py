@@ -1,5 +1,8 @@
 """The benchmarks of one finding at a time: from prompts and studies to figures and their protocol."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 from cxr_clip.directions import Direction, prompt_embedding
 from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.contract import Benchmark, FindingsTask
@@ -8,6 +11,7 @@ from cxr_clip.evaluate.results import BenchmarkResult, FindingDetails
 from cxr_clip.evaluate.study_images import Embedder
 from cxr_clip.evaluate.subject import Subject
 from cxr_clip.evaluate.zero_shot import (
+    FindingFigures,
     describe_finding,
     measure_finding,
     spoken_of,
@@ -24,18 +28,15 @@ def measure_findings(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
     if task.pass_over_unspoken:
         described = spoken_of(described) or described
     images = subject.embeddings(task.images)
-    figures = [
-        measure_finding(
-            details,
-            subject.studies,
-            images,
-            _direct(subject.embedder, details),
-            subject.weights,
-            benchmark=benchmark.name,
-        )
-        for details in described
-        if details.measured
-    ]
+    measured = [details for details in described if details.measured]
+    directions, weights = [_direct(subject.embedder, details) for details in measured], subject.weights
+
+    def measure_one(details: FindingDetails, direction: Direction) -> FindingFigures:
+        return measure_finding(details, subject.studies, images, direction, weights, benchmark=benchmark.name)
+
+    # Sorting and summing let go of the interpreter, so that findings are measured side by side.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        figures = list(pool.map(measure_one, measured, directions))
     with_curves = {one.details.finding: one.details for one in figures}
     return BenchmarkResult(
         name=benchmark.name,

@@ -85,16 +85,16 @@ def measure_finding(
     said = np.asarray([str(study.findings.get(details.finding)) for study in studies])
     counted = np.flatnonzero(np.isin(said, [Certainty.POSITIVE, Certainty.NEGATIVE]))
     positive = said[counted] == Certainty.POSITIVE
-    scores = pair_scores(images[counted], direction)
+    scores = pair_scores(images, direction)[counted]
     measured_studies = [studies[int(index)] for index in counted]
     patients = [study.patient for study in measured_studies]
     areas = weighted_auroc(scores, positive, weights[:, counted])
     precisions = weighted_average_precision(scores, positive, weights[:, counted])
-    by_delong = area_interval(scores, positive, patients)
+    area, by_delong = auroc(scores, positive), area_interval(scores, positive, patients)
     return FindingFigures(
         details=replace(details, curve=roc_curve(scores, positive)),
         scores=finding_scores(benchmark, details.finding, measured_studies, positive, scores),
-        auroc=by_delong or estimate(auroc(scores, positive), areas, len(scores)),
+        auroc=replace(by_delong, value=area) if by_delong else estimate(area, areas, len(scores)),
         by_delong=by_delong is not None,
         average_precision=estimate(average_precision(scores, positive), precisions, len(scores)),
         resampled_auroc=areas,

@@ -70,6 +70,7 @@ def test_every_benchmark_of_a_data_set_is_in_the_report_with_its_hash(
     assert any(report["benchmarks"].values())
     if source == "vindr_cxr":
         assert report["published"]["zero_shot/vindr_cxr"]["values"] == {"auroc/macro": 0.789}
+        assert "Published macro AUROC 0.789: Swin-Tiny M,C,C14. Source: CXR-CLIP" in page
         assert "second-hand" in page
 
 

@@ -115,7 +115,7 @@ def test_first_screen_says_on_what_and_with_which_weights(results, tmp_path):
 
 
 def test_a_figure_that_may_be_chance_is_called_so():
-    at_chance, above = Estimate(0.52, 0.48, 0.56, 9), Estimate(0.7, 0.6, 0.8, 9)
+    at_chance, above = Estimate(0.52, 0.48, 0.56, 9), Estimate(0.7, 0.6, 0.8, 1)
     population = Population(studies=9, patients=9, images=9)
     recalls = {
         "image_to_text/recall_at_10": Estimate(0.3, 0.1, 0.5, 9),
@@ -132,7 +132,7 @@ def test_a_figure_that_may_be_chance_is_called_so():
     )
     assert [tile.remark.replace("\N{NO-BREAK SPACE}", " ") for tile in shown] == [
         "9 findings; chance 0.500, inside the interval",
-        "9 findings; chance 0.500",
+        "1 finding; chance 0.500",
         "1.5 × chance (20.0 %, inside the interval)",
         "4.0 × chance (20.0 %)",
     ]

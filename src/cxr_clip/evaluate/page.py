@@ -113,7 +113,7 @@ def tiles(results: Sequence[BenchmarkResult]) -> tuple[Tile, ...]:
     main = [result for result in results if is_main(result)]
     for result in zero_shot_results(main):
         if macro := result.metrics.get("auroc/macro"):
-            remark = f"{macro.n} findings; chance 0.500{_beside_chance(macro, 0.5)}"
+            remark = f"{macro.n} finding{'s' if macro.n != 1 else ''}; chance 0.500{_beside_chance(macro, 0.5)}"
             shown.append(Tile(f"{data_set_of(result)}AUROC, {style_of(result)} prompts", *of_decimals(macro), remark))
     for result in main:
         if accuracy := result.metrics.get("accuracy/macro"):

@@ -147,7 +147,9 @@ def _published_macros(results: Sequence[BenchmarkResult]) -> tuple[str, ...]:
     """The published macro AUROC with its note, each once."""
     found = (published_of(result.name) for result in results)
     return tuple(
-        dict.fromkeys(f"Macro AUROC {one.values['auroc/macro']:.3f}. {one.note}" for one in found if one is not None)
+        dict.fromkeys(
+            f"Published macro AUROC {one.values['auroc/macro']:.3f}: {one.whose}" for one in found if one is not None
+        )
     )
 
 

@@ -19,10 +19,15 @@ class Published:
     remark: str | None = None
 
     @property
-    def note(self) -> str:
+    def whose(self) -> str:
         """Whose figures these are, and where they come from."""
         remark = f"; {self.remark}" if self.remark else ""
-        return f"Published: {self.model}{remark}. Source: {self.source}."
+        return f"{self.model}{remark}. Source: {self.source}."
+
+    @property
+    def note(self) -> str:
+        """What stands below a table with a column of published figures."""
+        return f"Published: {self.whose}"
 
 
 def published_of(benchmark: str) -> Published | None:

@@ -1,6 +1,7 @@
 """The loss of large batches: time and extra memory of the whole study contrast, with whole matrices and by tiles.
 
-python benchmarks/loss.py            # N = 1,024 to 65,536 studies, D = 512, one thread a core
+python benchmarks/loss.py                       # N = 1,024 to 65,536 studies, D = 512, one thread a core
+python benchmarks/loss.py --sizes 32768 65536   # these again; the file keeps the others
 
 Six similarity matrices, forward and backward, of two images and two texts of each study. Extra memory is the peak of a
 process of its own, less what it holds with the embeddings before the first loss. The two forms take turns, so that
@@ -107,13 +108,14 @@ def main() -> None:
     if asked.case:
         one_case(asked.case[0], int(asked.case[1]))
         return
-    cases = []
-    for studies in asked.sizes:
-        cases.append(case(studies, rounds=5 if studies <= 8192 else 3 if studies <= 16384 else 1))
-        print(json.dumps(cases[-1]), flush=True)
-    told = {"dim": DIM, "cases": cases, "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(told, indent=2) + "\n")
+    cases = {one["studies"]: one for one in json.loads(asked.out.read_text())["cases"]} if asked.out.is_file() else {}
+    for studies in asked.sizes:
+        cases[studies] = case(studies, rounds=5 if studies <= 8192 else 3 if studies <= 16384 else 1)
+        print(json.dumps(cases[studies]), flush=True)
+        in_order = [cases[size] for size in sorted(cases)]
+        told = {"dim": DIM, "cases": in_order, "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+        asked.out.write_text(json.dumps(told, indent=2) + "\n")
 
 
 if __name__ == "__main__":

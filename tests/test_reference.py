@@ -68,3 +68,12 @@ def test_a_reference_belongs_to_its_weights(tmp_path: Path) -> None:
     save_file({"mean": torch.zeros(1)}, tmp_path / REFERENCE)
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_reference(tmp_path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_features_that_are_all_the_same_are_refused() -> None:
+    same = torch.randn(1, 16, generator=torch.Generator().manual_seed(0)).expand(40, 16)
+    noise = 1e-7 * torch.randn(40, 16, generator=torch.Generator().manual_seed(1))
+    for known in (same, same + noise, torch.zeros(40, 16)):
+        with pytest.raises(CheckpointError, match="the same feature"):
+            fit_reference(known, same[:4], weights="w")

@@ -24,6 +24,8 @@ from cxr_clip.tensor_files import write_tensors
 
 REFERENCE = "reference.safetensors"
 REFUSED_SHARE = 0.01
+# A deviation that is smaller against the mean feature is rounding: single precision resolves 1.2e-7.
+LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def fit_reference(
 ) -> Reference:
     """Fit mean and covariance on `known` features, and the limit on others.
 
-    Raises CheckpointError where there are fewer than 2 of the first or none of the second.
+    Raises CheckpointError where there are fewer than 2 of the first or none of the second, and where all features of
+    the first are the same, so that nothing could ever be unlike them.
     """
     from sklearn.covariance import LedoitWolf
 
@@ -73,6 +76,11 @@ def fit_reference(
         )
     fitted = LedoitWolf().fit(known.double().numpy(force=True))
     values, vectors = np.linalg.eigh(fitted.covariance_)
+    if values[-1] <= (LEAST_SPREAD * np.linalg.norm(fitted.location_)) ** 2:
+        raise CheckpointError(
+            f"the image tower gives all of {len(known)} training images the same feature, so nothing tells an unusual "
+            "one: train longer, or from pretrained weights (model.image.pretrained)"
+        )
     whitening = vectors / np.sqrt(np.maximum(values, values[-1] * 1e-9))
     reference = Reference(
         mean=torch.from_numpy(fitted.location_).float(),

@@ -135,8 +135,10 @@ def test_the_time_of_all_sessions_is_kept(manifest: Path, run: Path, monkeypatch
     spent = trained.result.spent
     assert trained.result.state.seconds == pytest.approx(earlier + spent.learning + spent.validation)
     assert "4 steps in" in trained.summary
-    again = train_run(recipe, run, progress=False).result
-    assert again.state.seconds == trained.result.state.seconds
+    again = train_run(recipe, run, progress=False)
+    assert again.result.state.seconds == trained.result.state.seconds
+    assert "nothing was left to do" in again.summary
+    assert "images a second" not in again.summary
 
 
 def _metadata(run: Path) -> dict[str, str]:

@@ -36,6 +36,7 @@ def train(
 ) -> None:
     """Pre-train on the manifests of a recipe, or continue the run in RUN where it stopped."""
     from cxr_clip.distributed import joined_workers
+    from cxr_clip.errors import CheckpointError
     from cxr_clip.heap import keep_freed_memory
     from cxr_clip.make_reference import reference_of_run
     from cxr_clip.recipe import load_recipe
@@ -49,8 +50,11 @@ def train(
     if not workers.leads:
         return
     say(result.summary)
-    with bar("Looking at what images are usual", quiet) as advance:
-        reference_of_run(run, advance=advance)
+    try:
+        with bar("Looking at what images are usual", quiet) as advance:
+            reference_of_run(run, advance=advance)
+    except CheckpointError as error:  # the run itself is whole
+        say(f"the model will not abstain: {error}")
     say(f"next: cxr-clip evaluate {run} MANIFEST_FOLDER")
 
 

@@ -69,10 +69,6 @@ def assign(theirs: Iterable[str], *, weights: Collection[str], tables: Collectio
     return Assignment(weights=found, made_anew=made_anew, behind_the_feature=tuple(behind))
 
 
-def _few(names: list[str]) -> str:
-    return ", ".join(name[:80] for name in names[:5])
-
-
 def _ours(name: str) -> tuple[str, ...]:
     """Our name of a published tensor, as each version of transformers has it."""
     if name.startswith(RESNET):

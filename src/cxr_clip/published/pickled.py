@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 class RefusedError(Exception):
-    """Why a file is not read; `named` in archive.py makes a sentence with the file's name of it."""
+    """Why a file is not read; `open_archive` makes a sentence with the file's name of it."""
 
 
 @dataclass(frozen=True)

@@ -202,9 +202,13 @@ def _summary(result: TrainResult, folder: Path) -> str:
     )
     recall = f", last R@10 {found.recall_at_10:.3f} on {found.studies} studies" if found else ""
     learning = max(spent.learning, 1e-9)
-    return (
+    whole = (
         f"{result.state.step} steps in {result.state.seconds:.0f} s of learning and validation; {best}{recall}; run "
-        f"folder {folder}\n"
-        f"this session took {spent.total:.0f} s ({shares}): {result.steps / learning:.2f} steps and "
+        f"folder {folder}"
+    )
+    if not result.steps:
+        return f"{whole}\nthe run had come to its end before: nothing was left to do"
+    return (
+        f"{whole}\nthis session took {spent.total:.0f} s ({shares}): {result.steps / learning:.2f} steps and "
         f"{result.images / learning:.0f} images a second of learning"
     )

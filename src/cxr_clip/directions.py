@@ -29,6 +29,11 @@ def prompt_embedding(embeddings: Float[Tensor, "prompts dim"]) -> Float[Tensor, 
     return functional.normalize(embeddings.detach().float().mean(dim=0), dim=0)
 
 
+def direction_between(positive: Float[Tensor, "prompts dim"], negative: Float[Tensor, "others dim"]) -> Direction:
+    """Return the direction from the ensemble of some prompts to that of others."""
+    return Direction(prompt_embedding(positive), prompt_embedding(negative))
+
+
 def pair_scores(images: Float[Tensor, "studies dim"], direction: Direction) -> NDArray[np.float64]:
     """Return the cosine with the positive prompt minus that with the negative prompt, for each image."""
     difference = (direction.positive.double() - direction.negative.double()).to(images.device)

@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from cxr_clip.directions import Direction, prompt_embedding
+from cxr_clip.directions import Direction, direction_between
 from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.contract import Benchmark, FindingsTask
 from cxr_clip.evaluate.decision_metrics import decision_metrics
@@ -58,7 +58,6 @@ def measure_findings(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
 
 def _direct(embedder: Embedder, details: FindingDetails) -> Direction:
     """Embed both sides of a finding's prompts."""
-    return Direction(
-        positive=prompt_embedding(embedder.embed_texts(details.positive_prompts)),
-        negative=prompt_embedding(embedder.embed_texts(details.negative_prompts)),
+    return direction_between(
+        embedder.embed_texts(details.positive_prompts), embedder.embed_texts(details.negative_prompts)
     )

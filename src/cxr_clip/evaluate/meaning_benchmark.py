@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from cxr_clip.data.meaning_prompts import MeaningPrompts
 from cxr_clip.data.prompts import ZeroShotPrompt
+from cxr_clip.data.stated import stated
 from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.contract import Benchmark, MeaningTask
 from cxr_clip.evaluate.meaning_figures import (
@@ -49,7 +50,6 @@ class _Told:
     """What studies tell of a finding; a side or grade that is not known, or not asked for, is None."""
 
     details: FindingDetails
-    said: Sequence[Certainty | None]
     sides: Sequence[Side | None]
     grades: Sequence[int | None]
 
@@ -68,7 +68,7 @@ def measure_meaning(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
     drawn, scores = list[_Drawn](), list[FindingScores]()
     for prompts, one in zip(task.prompts, told, strict=True):
         if one.details.measured:
-            figures, of_studies = _negation(benchmark.name, prompts, one, subject, cosines, weights)
+            figures, of_studies = _negation(benchmark.name, prompts, subject, cosines, weights)
             drawn += figures
             scores.append(of_studies)
         drawn += [*_side(prompts, one, cosines, weights, least), *_severity(prompts, one, cosines, weights, least)]
@@ -90,24 +90,21 @@ def measure_meaning(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
 
 
 def _told(prompts: MeaningPrompts, studies: Sequence[Study], *, least: int) -> _Told:
-    said = [study.findings.get(prompts.finding) for study in studies]
-    there = [study if one is Certainty.POSITIVE else None for study, one in zip(studies, said, strict=True)]
+    there = [study if study.findings.get(prompts.finding) is Certainty.POSITIVE else None for study in studies]
     return _Told(
         details=describe_finding(
             ZeroShotPrompt(prompts.finding, prompts.present, prompts.absent), studies, min_positives=least
         ),
-        said=said,
         sides=[side_of(one, prompts.finding) if one and prompts.left else None for one in there],
         grades=[grade_of(one, prompts.finding) if one and prompts.least else None for one in there],
     )
 
 
 def _negation(
-    benchmark: str, prompts: MeaningPrompts, told: _Told, subject: Subject, cosines: Wanted, weights: Weights
+    benchmark: str, prompts: MeaningPrompts, subject: Subject, cosines: Wanted, weights: Weights
 ) -> tuple[list[_Drawn], FindingScores]:
     """Present against absent, and doubt between them; the scores are how much nearer a study is to present."""
-    counted = [place for place, one in enumerate(told.said) if one in (Certainty.POSITIVE, Certainty.NEGATIVE)]
-    positive = np.asarray([told.said[place] is Certainty.POSITIVE for place in counted])
+    counted, positive = stated(subject.studies, prompts.finding)
     present, possible, absent = (
         cosines(texts)[counted] for texts in (prompts.present, prompts.possible, prompts.absent)
     )

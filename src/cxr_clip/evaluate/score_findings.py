@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
 from cxr_clip.data.prompts import ZeroShotPrompt
-from cxr_clip.directions import Direction, pair_scores, prompt_embedding
+from cxr_clip.data.stated import stated
+from cxr_clip.directions import direction_between, pair_scores
 from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate.scores import FindingScores, finding_scores
 from cxr_clip.evaluate.study_images import Advance, Embedder, ReadImage, embed_studies, images_in_use
-from cxr_clip.study import Certainty, Study
+from cxr_clip.study import Study
 
 
 def score_studies(
@@ -44,9 +44,7 @@ def _score(
     benchmark: str,
 ) -> FindingScores:
     """Score the studies that are positive or negative of one finding."""
-    said = [study.findings.get(prompt.finding) for study in studies]
-    counted = [index for index, one in enumerate(said) if one in (Certainty.POSITIVE, Certainty.NEGATIVE)]
-    labels = np.asarray([said[index] is Certainty.POSITIVE for index in counted], dtype=bool)
-    sides = (prompt_embedding(embedder.embed_texts(texts)) for texts in (prompt.positive, prompt.negative))
-    scores = pair_scores(images[counted], Direction(*sides))
+    counted, labels = stated(studies, prompt.finding)
+    direction = direction_between(*map(embedder.embed_texts, (prompt.positive, prompt.negative)))
+    scores = pair_scores(images[counted], direction)
     return finding_scores(benchmark, prompt.finding, [studies[index] for index in counted], labels, scores)

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor
 
 from cxr_clip.data.prompts import ZeroShotPrompt
-from cxr_clip.directions import Direction, prompt_embedding
+from cxr_clip.data.stated import stated
+from cxr_clip.directions import direction_between, pair_scores
 from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.contract import Benchmark, FindingWordings, WordingTask
-from cxr_clip.evaluate.results import BenchmarkResult, FindingDetails
-from cxr_clip.evaluate.scores import FindingScores
+from cxr_clip.evaluate.results import BenchmarkResult
+from cxr_clip.evaluate.scores import FindingScores, finding_scores
 from cxr_clip.evaluate.statistics import Estimate, estimate
 from cxr_clip.evaluate.subject import Subject
-from cxr_clip.evaluate.zero_shot import describe_finding, listed_of, measure_finding, zero_shot_notes
+from cxr_clip.evaluate.zero_shot import describe_finding, listed_of, zero_shot_notes
+from cxr_clip.metrics import auroc, weighted_auroc
 
 MACRO = "macro"
 
@@ -42,9 +43,7 @@ def measure_wording(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
         describe_finding(_prompt(one), subject.studies, min_positives=task.min_positives) for one in task.findings
     ]
     found = [
-        _measure(benchmark, one, counts, subject)
-        for one, counts in zip(task.findings, details, strict=True)
-        if counts.measured
+        _measure(benchmark, one, subject) for one, counts in zip(task.findings, details, strict=True) if counts.measured
     ]
     listed = listed_of(benchmark, details)
     areas = {scores.finding: one for one, scores in found}
@@ -90,33 +89,22 @@ def macro_of(areas: Sequence[WordingAreas]) -> WordingAreas:
     return WordingAreas(names, np.mean(np.stack(rows), axis=0), together, len(areas))
 
 
-def _measure(
-    benchmark: Benchmark, one: FindingWordings, details: FindingDetails, subject: Subject
-) -> tuple[WordingAreas, FindingScores]:
+def _measure(benchmark: Benchmark, one: FindingWordings, subject: Subject) -> tuple[WordingAreas, FindingScores]:
     """The areas of one finding, and the scores of its studies by all wordings together."""
     task = benchmark.task
     assert isinstance(task, WordingTask)
     prompt = _prompt(one)
     positive, negative = (subject.embedder.embed_texts(texts) for texts in (prompt.positive, prompt.negative))
-    sides = [(positive[[row]], negative[[row]]) for row in range(len(one.wordings))]
-    *alone, together = (
-        measure_finding(
-            details,
-            subject.studies,
-            subject.embeddings(task.images),
-            _direction(*pair),
-            subject.weights,
-            benchmark=benchmark.name,
-        )
-        for pair in (*sides, (positive, negative))
+    sides = [*((positive[[row]], negative[[row]]) for row in range(len(one.wordings))), (positive, negative)]
+    counted, labels = stated(subject.studies, one.finding)
+    images, weights = subject.embeddings(task.images), subject.weights[:, counted]
+    scores = [pair_scores(images, direction_between(*pair))[counted] for pair in sides]
+    draws = [np.concatenate([[auroc(each, labels)], weighted_auroc(each, labels, weights)]) for each in scores]
+    names, studies = tuple(wording.name for wording in one.wordings), [subject.studies[place] for place in counted]
+    return (
+        WordingAreas(names, np.stack(draws[:-1]), draws[-1], len(counted)),
+        finding_scores(benchmark.name, one.finding, studies, labels, scores[-1]),
     )
-    draws = [np.concatenate([[figures.auroc.value], figures.resampled_auroc]) for figures in (*alone, together)]
-    names = tuple(wording.name for wording in one.wordings)
-    return WordingAreas(names, np.stack(draws[:-1]), draws[-1], together.auroc.n), together.scores
-
-
-def _direction(positive: Float[Tensor, "prompts dim"], negative: Float[Tensor, "prompts dim"]) -> Direction:
-    return Direction(prompt_embedding(positive), prompt_embedding(negative))
 
 
 def _prompt(one: FindingWordings) -> ZeroShotPrompt:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_clip.data.prompts import ZeroShotPrompt
+from cxr_clip.data.stated import stated
 from cxr_clip.directions import Direction, pair_scores
 from cxr_clip.evaluate.contract import Benchmark
 from cxr_clip.evaluate.delong import area_interval
@@ -82,9 +83,7 @@ def measure_finding(
 
     `benchmark` is the name that its scores are kept under.
     """
-    said = np.asarray([str(study.findings.get(details.finding)) for study in studies])
-    counted = np.flatnonzero(np.isin(said, [Certainty.POSITIVE, Certainty.NEGATIVE]))
-    positive = said[counted] == Certainty.POSITIVE
+    counted, positive = stated(studies, details.finding)
     scores = pair_scores(images, direction)[counted]
     measured_studies = [studies[int(index)] for index in counted]
     patients = [study.patient for study in measured_studies]

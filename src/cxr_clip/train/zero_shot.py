@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_clip.data.prompts import ZeroShotPrompt
-from cxr_clip.directions import Direction, pair_scores, prompt_embedding
+from cxr_clip.data.stated import stated
+from cxr_clip.directions import direction_between, pair_scores
 from cxr_clip.metrics import auroc
 from cxr_clip.model.dual_encoder import DualEncoder
-from cxr_clip.study import Certainty, Study
+from cxr_clip.study import Study
 from cxr_clip.tensors import Tokens
 
 # With fewer of a class one study moves the AUROC by more than 0.1; `evaluate` asks for as many.
@@ -55,18 +56,16 @@ def macro_auroc(
 def _question(
     studies: Sequence[Study], prompt: ZeroShotPrompt, tokenise: Callable[[Sequence[str]], Tokens]
 ) -> Question:
-    said = [study.findings.get(prompt.finding) for study in studies]
-    rows = [row for row, one in enumerate(said) if one in (Certainty.POSITIVE, Certainty.NEGATIVE)]
+    rows, has = stated(studies, prompt.finding)
     return Question(
         finding=prompt.finding,
         positive=tokenise(list(prompt.positive)),
         negative=tokenise(list(prompt.negative)),
-        rows=np.asarray(rows, dtype=np.int64),
-        has=np.asarray([said[row] is Certainty.POSITIVE for row in rows], dtype=bool),
+        rows=rows,
+        has=has,
     )
 
 
 def _auroc(model: DualEncoder, images: Float[Tensor, "studies dim"], question: Question, device: str) -> float:
     sides = (model.embed_texts(side.to(device)).cpu() for side in (question.positive, question.negative))
-    direction = Direction(*map(prompt_embedding, sides))
-    return auroc(pair_scores(images[torch.from_numpy(question.rows)], direction), question.has)
+    return auroc(pair_scores(images[torch.from_numpy(question.rows)], direction_between(*sides)), question.has)

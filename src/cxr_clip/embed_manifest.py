@@ -39,6 +39,7 @@ from cxr_clip.embeddings_file import (
 from cxr_clip.errors import EmbeddingInputError, EmbeddingsFileError, ImageError
 from cxr_clip.read_ahead import read_ahead
 from cxr_clip.study import Split, Study
+from cxr_clip.whole_files import write_whole
 
 STUDIES_IN_PART = 512
 _ORIGIN = "origin.json"
@@ -138,10 +139,7 @@ def _begin(folder: Path, origin: EmbeddingOrigin) -> None:
     if file.is_file():
         refuse_other_origin(origin_of(file.read_text("utf-8"), where=file), origin, where=folder)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".partial")
-    unfinished.write_text(origin_as_text(origin), encoding="utf-8")
-    unfinished.replace(file)
+    write_whole(file, origin_as_text(origin))
 
 
 def _join(parts: Sequence[Part], out: Path, origin: EmbeddingOrigin) -> None:

@@ -1,4 +1,4 @@
-"""Embeddings on disk: one Parquet file with a row for each image and each text of a manifest (docs/embeddings.md).
+"""Embeddings on disk: a Parquet file with a row for each image and text of a manifest (docs/search-and-embed.md).
 
 The file says itself which model and which manifest it is of. It holds report texts and patient numbers as the manifest
 does, and is to be kept as carefully.
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from cxr_clip.errors import EmbeddingsFileError
 from cxr_clip.study import Certainty, ImageFile, Split, Study
+from cxr_clip.whole_files import whole_file
 
 IMAGE = "image"
 FORMAT = 1
@@ -192,15 +193,12 @@ def _shown(value: object) -> str:
 @contextmanager
 def _writer(path: Path, origin: EmbeddingOrigin) -> Iterator[Callable[[pa.Table], None]]:
     """What writes tables to a file that gets its name when it is whole."""
-    partial = path.with_name(f"{path.name}.partial")
     schema = _schema(origin)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with pq.ParquetWriter(partial, schema, compression="zstd", use_dictionary=list(_REPEATED)) as file:
-            yield lambda table: file.write_table(table.cast(schema), row_group_size=_ROWS_IN_GROUP)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        whole_file(path) as partial,
+        pq.ParquetWriter(partial, schema, compression="zstd", use_dictionary=list(_REPEATED)) as file,
+    ):
+        yield lambda table: file.write_table(table.cast(schema), row_group_size=_ROWS_IN_GROUP)
 
 
 def _schema(origin: EmbeddingOrigin) -> pa.Schema:

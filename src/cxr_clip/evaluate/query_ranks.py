@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cxr_clip.errors import EvaluationError
 from cxr_clip.study import Study
+from cxr_clip.whole_files import whole_file
 
 RANKS = "ranks.parquet"
 _COLUMNS = ("study", "patient", "benchmark", "direction", "pool", "rank")
@@ -40,7 +41,7 @@ def query_ranks(
 
 
 def write_ranks(path: Path, ranks: Sequence[QueryRanks]) -> Path:
-    """Write the ranks as a table of six columns, one row a query, under another name first."""
+    """Write the ranks as a table of six columns, one row a query, whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -54,9 +55,9 @@ def write_ranks(path: Path, ranks: Sequence[QueryRanks]) -> Path:
     }
     kinds = {"pool": pa.int64(), "rank": pa.int64()}
     schema = pa.schema([pa.field(name, kinds.get(name, pa.string()), nullable=False) for name in _COLUMNS])
-    partial = path.with_name(f"{path.name}.partial")
-    pq.write_table(pa.table({name: list(values) for name, values in columns.items()}, schema), partial)
-    return partial.replace(path)
+    with whole_file(path) as partial:
+        pq.write_table(pa.table({name: list(values) for name, values in columns.items()}, schema), partial)
+    return path
 
 
 def read_ranks(folder: Path) -> tuple[QueryRanks, ...]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cxr_clip.errors import EvaluationError
 from cxr_clip.study import Split, Study
+from cxr_clip.whole_files import whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,12 +60,12 @@ def finding_scores(
 
 
 def write_scores(path: Path, scores: Sequence[FindingScores]) -> Path:
-    """Write the scores as a table of seven columns, one row a study and finding, under another name first."""
+    """Write the scores as a table of seven columns, one row a study and finding, whole or not at all."""
     import pyarrow.parquet as pq
 
-    partial = path.with_name(f"{path.name}.partial")
-    pq.write_table(_to_table(scores), partial, compression="zstd")
-    return partial.replace(path)
+    with whole_file(path) as partial:
+        pq.write_table(_to_table(scores), partial, compression="zstd")
+    return path
 
 
 def read_scores(path: Path) -> tuple[FindingScores, ...]:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from cxr_clip.overlap.audit import Audit, Kind, name_matches
 from cxr_clip.overlap.sides import Side
-from cxr_clip.whole_files import write_whole
+from cxr_clip.whole_files import whole_file, write_whole
 
 FIGURES, MATCHES, PAGE = "overlap.json", "overlap.parquet", "overlap.html"
 _SCHEMA = pa.schema(
@@ -94,9 +94,7 @@ def _side_record(side: Side) -> Mapping[str, Any]:
 
 def _write_matches(found: Audit, path: Path) -> None:
     """Every match, one kind after the other."""
-    partial = path.with_name(f"{path.name}.partial")
-    with pq.ParquetWriter(partial, _SCHEMA, compression="zstd") as file:
+    with whole_file(path) as partial, pq.ParquetWriter(partial, _SCHEMA, compression="zstd") as file:
         for kind in found.hits:
             rows = [asdict(match) for match in name_matches(found, Kind(kind))]
             file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
-    partial.replace(path)

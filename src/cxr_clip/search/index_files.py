@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cxr_clip.errors import SearchIndexError
 from cxr_clip.search.vectors import Kind, Probing
+from cxr_clip.whole_files import write_whole
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -79,9 +80,7 @@ def check(folder: Path, file: StoredFile) -> Path:
 
 def publish(folder: Path, files: IndexFiles) -> None:
     """Make the new files those of the index, and take all older ones away."""
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(asdict(files), indent=1), encoding="utf-8")
-    partial.replace(folder / MANIFEST)
+    write_whole(folder / MANIFEST, json.dumps(asdict(files), indent=1))
     for path in folder.iterdir():
         if _NAMES.fullmatch(path.name) and path.name not in (files.vectors.name, files.rows.name):
             path.unlink(missing_ok=True)

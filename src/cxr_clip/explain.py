@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 
-from cxr_clip.data.pictures import ImageInput, as_picture, file_bytes, name_of, title_of
+from cxr_clip.data.pictures import ImageInput, as_picture, name_of, read_once, title_of
 from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.directions import Direction
-from cxr_clip.errors import EmbeddingInputError, ImageError
+from cxr_clip.errors import EmbeddingInputError
 from cxr_clip.looking import Seen, look
 from cxr_clip.model.local_scores import LocalScores, Method
 from cxr_clip.model.places import Places
@@ -131,11 +131,7 @@ class Whole:
 def view_whole(image: ImageInput, transform: EvalTransform, *, short_side: int) -> Whole:
     """Read an image in its own size, and as `classify` reads it. Raises EmbeddingInputError where it cannot be read."""
     name = name_of(image, 0)
-    try:
-        data = file_bytes(image)
-    except ImageError as error:
-        raise EmbeddingInputError(f"{name}: {error}") from error
-    source = image if data is None else data
+    source = read_once(image, name)
     picture = as_picture(source, name=name, short_side=WHOLE)
     seen = look(source, 0, transform, short_side=short_side)
     height, width = picture.shape

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxr_clip.data.doubts import colour_doubts, pixel_doubts
-from cxr_clip.data.pictures import ImageInput, as_picture, file_bytes, name_of
-from cxr_clip.errors import EmbeddingInputError, ImageError
+from cxr_clip.data.pictures import ImageInput, as_picture, name_of, read_once
 
 Transform = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
@@ -27,11 +26,7 @@ class Seen:
 def look(image: ImageInput, number: int, transform: Transform, *, short_side: int) -> Seen:
     """Read image `number`, once. Raises EmbeddingInputError that names it."""
     name = name_of(image, number)
-    try:
-        data = file_bytes(image)
-    except ImageError as error:
-        raise EmbeddingInputError(f"{name}: {error}") from error
-    source = image if data is None else data
+    source = read_once(image, name)
     picture = as_picture(source, name=name, short_side=short_side)
     coloured = colour_doubts(source) if isinstance(source, bytes | Image.Image) else ()
     return Seen(transform(picture), (*coloured, *pixel_doubts(picture)), *picture.shape)

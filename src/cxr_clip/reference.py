@@ -9,7 +9,7 @@ is just what makes noise or a page of text unlike a chest (benchmarks/results/ab
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +91,7 @@ def fit_reference(
         checked=len(checked),
     )
     far = reference.distances(checked)
-    return Reference(**{**vars(reference), "limit": float(torch.quantile(far, 1 - REFUSED_SHARE))})
+    return replace(reference, limit=float(torch.quantile(far, 1 - REFUSED_SHARE)))
 
 
 def write_reference(folder: Path, reference: Reference) -> Path:

@@ -10,6 +10,7 @@ Processes = Annotated[int | None, typer.Option(help="Processes to use; default: 
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings as section.key=value.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
+RunFolder = Annotated[str, typer.Argument(help="A run folder, or a model on the hub (owner/name).")]
 ManifestFolder = Annotated[Path, typer.Argument(help="A manifest folder.")]
 
 

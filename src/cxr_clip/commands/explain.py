@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device
-from cxr_clip.commands.use import ABSTAINED, RunFolder
+from cxr_clip.commands.arguments import Device, RunFolder
+from cxr_clip.commands.use import ABSTAINED
 from cxr_clip.terminal import say, say_explanation, show_explanation
 
 
@@ -42,7 +42,7 @@ def explain(
     from cxr_clip.data.prompts import ZeroShotPrompt
     from cxr_clip.embed import load
     from cxr_clip.errors import EmbeddingInputError
-    from cxr_clip.evaluate.prompt_styles import choose_styles
+    from cxr_clip.evaluate.prompt_styles import choose_style
     from cxr_clip.overlay import write_overlay
 
     questions: list[str | ZeroShotPrompt] = [
@@ -51,8 +51,7 @@ def explain(
     ]
     if not questions:
         raise EmbeddingInputError("there is nothing to look for: give --text or --finding")
-    if prompts is not None and style is None:
-        style = choose_styles(None, prompts)[0]
+    style = choose_style(style, prompts)
     model = load(run, device=device)
     explanation = model.explain(image, questions, style=style, prompts=prompts, method=method)
     if explanation.doubts and not always:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Quiet
+from cxr_clip.commands.arguments import Device, Quiet
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, show_audit
 
@@ -44,7 +44,7 @@ def overlap(
     ] = None,
     out: Annotated[Path, typer.Option(help="Where overlap.json, overlap.parquet and overlap.html go.")] = Path(),
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is any overlap.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Find patients, images and reports that a training and an evaluation share (overlap.json, .parquet, .html)."""

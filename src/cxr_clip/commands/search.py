@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device
+from cxr_clip.commands.arguments import Device, RunFolder
 from cxr_clip.study import Split, View
 from cxr_clip.terminal import say, say_hit, show_hits
 
@@ -33,7 +33,7 @@ def index(
 
 
 def search(
-    run: Annotated[str, typer.Argument(help="A run folder, or a model on the hub (owner/name).")],
+    run: RunFolder,
     folder: Annotated[Path, typer.Argument(help="The folder of an index.", metavar="INDEX")],
     *,
     text: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, ManifestFolder, Quiet
+from cxr_clip.commands.arguments import Device, ManifestFolder, Quiet, RunFolder
 from cxr_clip.study import Split, View
 from cxr_clip.terminal import bar, say, say_json, show_classification
 
-RunFolder = Annotated[str, typer.Argument(help="A run folder, or a model on the hub (owner/name).")]
 ABSTAINED = 3
 # Who is done first waits for the others; one that is killed is noticed at once.
 SLOWEST_WORKER = timedelta(days=1)
@@ -51,12 +50,11 @@ def classify(
     """
     from cxr_clip.embed import load
     from cxr_clip.errors import EmbeddingInputError
-    from cxr_clip.evaluate.prompt_styles import choose_styles
+    from cxr_clip.evaluate.prompt_styles import choose_style
 
     if view and not study:
         raise EmbeddingInputError("--view has no effect without --study: add that, or leave the views out")
-    if prompts is not None and style is None:
-        style = choose_styles(None, prompts)[0]
+    style = choose_style(style, prompts)
     model = load(run, device=device)
     if study:
         answers = [

@@ -86,6 +86,18 @@ def file_bytes(image: ImageInput) -> bytes | None:
     return None
 
 
+def read_once(image: ImageInput, name: str) -> ImageInput:
+    """The bytes of an image file, to be looked at more than once, or the picture that it is already.
+
+    Raises EmbeddingInputError, which calls it `name`, where the file cannot be read.
+    """
+    try:
+        data = file_bytes(image)
+    except ImageError as error:
+        raise EmbeddingInputError(f"{name}: {error}") from error
+    return image if data is None else data
+
+
 def _read(image: ImageInput, short_side: int) -> NDArray[np.uint8]:
     data = file_bytes(image)
     if data is not None:

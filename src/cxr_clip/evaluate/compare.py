@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate.compare_ranks import PairedRanks, pair_ranks, recall_differences
-from cxr_clip.evaluate.delong import area_difference, areas
+from cxr_clip.evaluate.delong import area_difference, areas, patients_of_classes
 from cxr_clip.evaluate.differences import Difference, ResampledPair, difference_of
 from cxr_clip.evaluate.multiplicity import CORRECTIONS
 from cxr_clip.evaluate.paired_scores import PairedScores, pair_scores_of
@@ -134,11 +134,7 @@ def _macro(found: Mapping[str, ResampledPair]) -> ResampledPair:
 
 def _delong(pair: PairedScores) -> float | None:
     """Return DeLong's p by patient; absent where a class has one patient only."""
-    classes = [
-        {patient for patient, label in zip(pair.patients, pair.labels, strict=True) if label == side}
-        for side in (True, False)
-    ]
-    if min(map(len, classes)) < 2:
+    if min(patients_of_classes(pair.labels, pair.patients).values()) < 2:
         return None
     return area_difference(areas(np.stack([pair.first, pair.second]), pair.labels, pair.patients)).p
 

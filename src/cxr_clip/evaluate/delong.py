@@ -64,7 +64,7 @@ def areas(
     _, patient = np.unique(np.arange(len(labels)) if patients is None else np.asarray(patients), return_inverse=True)
     centred = placements - values[:, None]
     totals = {side: _by_patient(centred, patient, labels == side) / counts[side] for side in (True, False)}
-    having = {side: len(np.unique(patient[labels == side])) for side in (True, False)}
+    having = patients_of_classes(labels, patient)
     if min(having.values()) < 2:
         raise EvaluationError(
             f"DeLong's variance needs two patients of each class: {having[True]} have a positive study, "
@@ -73,6 +73,12 @@ def areas(
     covariance = sum(_small_sample(having[side]) * totals[side] @ totals[side].T for side in (True, False))
     crossed = _small_sample(int(patient.max()) + 1) * totals[True] @ totals[False].T
     return Areas(values, covariance + crossed + crossed.T, n=len(labels), patients=min(having.values()))
+
+
+def patients_of_classes(labels: Bool[ndarray, "studies"], patients: Sequence[object] | ndarray) -> dict[bool, int]:
+    """Return how many patients have a positive study, and how many a negative one."""
+    names = np.asarray(patients)
+    return {side: len(np.unique(names[labels == side])) for side in (True, False)}
 
 
 def area_estimate(found: Areas, model: int = 0) -> Estimate:
@@ -97,8 +103,7 @@ def area_interval(
     None where there is no variance to make it of: an AUROC of exactly 0 or 1, equal scores, or fewer than two
     patients of a class.
     """
-    names = np.asarray(patients)
-    if min(len(np.unique(names[labels == side])) for side in (True, False)) < 2:
+    if min(patients_of_classes(labels, patients).values()) < 2:
         return None
     found = areas(scores[None], labels, patients)
     return area_estimate(found) if 0 < found.values[0] < 1 and found.covariance[0, 0] > 0 else None

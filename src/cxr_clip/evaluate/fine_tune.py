@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -59,14 +60,18 @@ class _Bench:
 
     def varied(self, studies: Sequence[Study], rng: np.random.Generator) -> Tensor:
         """The first image of each study as training varies it."""
-        size = len(self.model.square(self._read(studies[0])))
-        return self._stacked([TrainTransform(size)(self._read(study), rng) for study in studies])
+        return self._stacked([self._vary(self._read(study), rng) for study in studies])
 
     def scores(self, classifier: Classifier, studies: Sequence[Study]) -> Scores:
         """The logits of studies, (studies, findings)."""
         with torch.inference_mode():
             parts = [classifier(self.squares(batch)).double().cpu() for batch in in_batches(studies, BATCH)]
         return np.asarray(torch.cat(parts).numpy())
+
+    @cached_property
+    def _vary(self) -> TrainTransform:
+        """The variations of training, at the size that the model sees."""
+        return TrainTransform(len(self.model.square(np.zeros((1, 1), np.uint8))))
 
     def _read(self, study: Study) -> NDArray[np.uint8]:
         return self.subject.material.read_image(images_in_use(study)[0])

@@ -12,3 +12,11 @@ def choose_styles(asked: tuple[str, ...] | None, prompts: Path | None) -> tuple[
     if asked:
         return asked
     return OURS if prompts is None else styles_of(prompts)
+
+
+def choose_style(asked: str | None, prompts: Path | None) -> str | None:
+    """Return the one style to ask in: that asked for, else the first of the user's file; None leaves it to the model.
+
+    Raises PromptError where `prompts` is no file of styles.
+    """
+    return asked if asked is not None or prompts is None else styles_of(prompts)[0]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -55,7 +54,8 @@ def near_by_embedding(
 
     def embedded(side: Side, numbers: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         nonlocal done
-        for part in _in_batches(numbers):
+        for start in range(0, len(numbers), _BATCH):
+            part = numbers[start : start + _BATCH]
             values = embedder.embed_images([side.picture(int(number)) for number in part])
             done += len(part)
             if advance is not None:
@@ -87,9 +87,3 @@ def distances_apart(values: NDArray[np.float32], patients: NDArray[np.uint64]) -
         for first in range(len(values) - 1)
     ]
     return np.concatenate([np.zeros(0, dtype=np.float32), *parts])
-
-
-def _in_batches(numbers: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    stream = iter(numbers.tolist())
-    while part := list(islice(stream, _BATCH)):
-        yield np.asarray(part, dtype=np.int64)

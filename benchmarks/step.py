@@ -4,12 +4,12 @@ python benchmarks/step.py            # ResNet-50 and Swin-Tiny with BERT-base, f
 python benchmarks/step.py --tiny     # only whether it works
 
 Both forms have the same random weights and take the same batch: two pictures of 224 px and two texts of each study, as
-long as the findings and impressions of Open-I. The plain form takes pictures of three equal channels, pads texts to
-256 tokens, calls an encoder for each image and each text, compares all pairs of views in both directions and steps with
+long as the findings and impressions of Open-I. The plain form takes pictures of three equal channels, pads texts to 256
+tokens, calls an encoder for each image and each text, compares all pairs of views in both directions and steps with
 AdamW one weight after the other; ours keeps the memory that it frees, as `cxr-clip train` does. The first step of each
-form runs in evaluation mode, where losses and norms of the gradient must be equal; the others train, with BERT's own
-dropout. Seconds are those of the processor, so that other work on the machine counts little; those on the clock are
-told too. Writes benchmarks/results/step.json.
+form runs in evaluation mode, where losses and norms of the gradient must agree within 1e-4 of themselves (5 % in bf16);
+the others train, with BERT's own dropout. Seconds are those of the processor, so that other work on the machine counts
+little; those on the clock are told too. Writes benchmarks/results/step.json.
 """
 
 import argparse
@@ -254,10 +254,12 @@ def case(architecture: str | Mapping[str, object], size: Size, *, bf16: bool) ->
 
 
 def refuse_unequal(plain: tuple[float, float], ours: tuple[float, float], *, tolerance: float) -> None:
-    """End with a sentence where the two forms do not compute the same."""
+    """End with a sentence where the two forms differ by more than `tolerance`, a share of the plain form's value."""
     for what, one, other in zip(("loss", "norm of the gradient"), plain, ours, strict=True):
         if abs(one - other) > tolerance * abs(one):
-            raise SystemExit(f"the {what} of the plain form is {one:g} and ours {other:g}: they must be equal")
+            raise SystemExit(
+                f"the {what} of the plain form is {one:g} and ours {other:g}: they must agree within {tolerance:.2%}"
+            )
 
 
 def processor() -> str:

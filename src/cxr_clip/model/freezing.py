@@ -13,7 +13,10 @@ from cxr_clip.errors import RecipeError
 
 @dataclass(frozen=True)
 class LearningRateFactors:
-    """What the learning rate is multiplied with in each part; the scale of the loss goes with the projections."""
+    """What the learning rate is multiplied with in each part; the scale of the loss goes with the projections.
+
+    Raises RecipeError for a factor that is not more than 0.
+    """
 
     image: float = 1.0
     text: float = 1.0

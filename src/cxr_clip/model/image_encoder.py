@@ -92,7 +92,10 @@ class ImageEncoder(nn.Module):
         return ((values - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def pool(self, output: Any) -> Float[Tensor, "batch features"]:
-        """Return the feature of each picture from what the backbone answers."""
+        """Return the feature of each picture from what the backbone answers.
+
+        Raises RecipeError where the backbone has no output of its own for this pooling.
+        """
         if self.pooling == "pooled":
             pooled: Tensor | None = output.get("pooler_output")
             if pooled is None:

@@ -65,7 +65,7 @@ PLATEAU_GAIN = 0.005
 # ICL on images or TCL on texts pull harder than the image-text term, which alone makes zero-shot questions possible.
 # With the paper's weights embeddings at random give 0.74 and 0.59, and the shares fall as the views of a study meet.
 DOMINANT_SHARE = 0.8
-# A classification that is fine, and R@10 as a multiple of chance that is not: trained models have 10 to 60 times that.
+# A classification that is fine, and R@10 as a multiple of chance that is not: those of docs/results.md have 4 to 5.
 FINE_AUROC = 0.7
 LOW_LIFT = 3.0
 # R@10 by chance is 10 / texts: with fewer texts even a perfect model is no multiple of it.

@@ -4,15 +4,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
-from cxr_clip.data.transforms import TrainTransform
-from cxr_clip.model.normalisation import IMAGENET
 from cxr_clip.recipe import load_recipe
 from support_data import write_tiny_manifest
 from support_models import tiny_run_folder
@@ -91,48 +86,6 @@ def test_the_cost_of_mimic_cxr_follows_from_the_rates(tmp_path: Path) -> None:
     assert lines[-2].endswith("that is 15 GB in all (8 to 23).")
 
 
-@pytest.fixture
-def sources(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return benchmark("sources")
-
-
-@pytest.mark.parametrize("source", ["openi", "chexpert_5x200"])
-def test_a_miniature_is_counted_beside_its_truth(sources: ModuleType, tmp_path: Path, source: str) -> None:
-    found = sources.miniature(source, tmp_path, studies=6, image_size=64)
-    assert found["truth"] == found["inspected"]
-    assert found["planted"] == found["planted_and_named"] > 5
-    assert (found["faults_found_by_inspect"], found["named_and_not_planted"]) == (0, 0)
-    (tmp_path / "sources.json").write_text(json.dumps({"miniatures": {source: found}}))
-    table = benchmark("tables").with_tables("<!-- table: miniatures -->\n<!-- end of table -->\n", tmp_path)
-    images, planted = found["truth"]["images"], found["planted"]
-    assert f"| `{source}` | 6 | {images} | 0 | {planted} | {planted} | 0 |" in table
-
-
-def test_a_planted_fault_that_is_not_named_is_seen(sources: ModuleType) -> None:
-    planted = [
-        {"kind": "image", "path": "a/b.png", "study": "1", "reason": "empty"},
-        {"kind": "study", "path": None, "study": "2", "reason": "contradict"},
-        {"kind": "absent", "path": "a/c.png", "study": "3", "reason": "not there"},
-    ]
-    row = {"kind": "image", "path": "x/a/b.png", "study": "1", "reason": "the file is empty"}
-    follows = {"kind": "study", "path": None, "study": "1", "reason": "none of its images can be decoded"}
-    surplus = {"kind": "study", "path": None, "study": "9", "reason": "contradict"}
-    listed = {"kind": "image", "path": "absent.txt", "study": None, "reason": "1 of 3"}
-    assert sources.match_faults(planted, [row, follows, surplus, listed], absent="a/c.png\n") == (2, 1)
-    assert sources.match_faults(planted, [row], absent="") == (1, 0)
-
-
-@pytest.mark.shared
-def test_real_folders_are_counted_beside_what_they_hold(
-    sources: ModuleType, shared_folder: Path, tmp_path: Path
-) -> None:
-    found = sources.real_chestxray14(shared_folder / "data", tmp_path)
-    assert found["inspected"]["studies"] == found["truth"]["studies"] == 868
-    assert found["absent"] == found["truth"]["absent"] == 112_120 - 868
-    assert found["faults_found_by_inspect"] == []
-
-
 def test_a_table_without_results_is_empty_and_the_text_around_it_stays(tmp_path: Path) -> None:
     page = "before\n<!-- table: openi -->\n| old |\n<!-- end of table -->\nafter\n"
     empty = "before\n<!-- table: openi -->\n<!-- end of table -->\nafter\n"
@@ -179,21 +132,6 @@ def test_a_quickstart_that_would_continue_is_not_timed(tmp_path: Path, monkeypat
         benchmark("quickstart").main()
 
 
-def test_the_benchmark_of_the_data_measures_every_form(tmp_path: Path) -> None:
-    file = tmp_path / "data.json"
-    command = [sys.executable, ROOT / "benchmarks/data.py", "--tiny", "--real", tmp_path, "--results", file]
-    subprocess.run(command, check=True, capture_output=True)
-    found = json.loads(file.read_text())
-    assert found["pictures"] == "8 made-up radiographs"
-    rates = found["samples_a_second"]
-    assert all(rate["processor"] > 0 < rate["clock"] for rate in rates.values())
-    assert {name for ratio in found["ratios"] for name in ratio.split("/")} <= rates.keys()
-    (tmp_path / "data.json").write_text(json.dumps(found))
-    table = benchmark("tables").with_tables("<!-- table: data -->\n<!-- end of table -->\n", tmp_path)
-    ratio, rate = found["ratios"]["ours_256/plain_512"], rates["ours_256"]["processor"]
-    assert f"| ours, store of 256 | {rate:,.0f} | {ratio:.1f} |" in table
-
-
 def test_the_benchmark_of_the_start_runs_every_command(tmp_path: Path) -> None:
     file = tmp_path / "startup.json"
     command = [sys.executable, ROOT / "benchmarks/startup.py", "--tiny", "--results", file]
@@ -203,97 +141,6 @@ def test_the_benchmark_of_the_start_runs_every_command(tmp_path: Path) -> None:
     assert seconds["python -c pass"]["processor"] < seconds["cxr-clip --help"]["processor"]
     table = benchmark("tables").with_tables("<!-- table: startup -->\n<!-- end of table -->\n", tmp_path)
     assert f"| `cxr-clip --help` | {seconds['cxr-clip --help']['clock']:.2f} |" in table
-
-
-def test_the_benchmark_of_a_gpu_measures_every_case(tmp_path: Path) -> None:
-    file = tmp_path / "gpu.json"
-    options = ["--tiny", "--device", "cpu", "--processes", "1", "--results", file]
-    subprocess.run([sys.executable, ROOT / "benchmarks/gpu.py", *options], check=True, capture_output=True)
-    cases = json.loads(file.read_text())["cases"]
-    assert [case["form"] for case in cases] == ["eager", "compiled"]
-    assert all(case["outcome"] == "measured" for case in cases)
-    assert all(case["images_a_second"] > 0 < case["gflops_a_study"] for case in cases)
-    table = benchmark("tables").with_tables("<!-- table: gpu -->\n<!-- end of table -->\n", tmp_path)
-    assert f"| tiny-resnet | eager | 4 | {cases[0]['images_a_second']:,.0f} |" in table
-
-
-def test_the_benchmark_of_a_gpu_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    gpu, file, asked = benchmark("gpu"), tmp_path / "gpu.json", []
-    there = {"tower": "a", "form": "eager", "batch": 128}
-
-    class Named(gpu.Bench):
-        def _of_one_model(self, folder: Path, tower: str, form: str, batches: list[int]) -> None:
-            asked.append((tower, form, batches))
-
-    Named(file, gpu.TINY, "cpu", 0)._keep(there)
-    bench = Named(file, gpu.TINY, "cpu", 0)
-    bench.run(tmp_path, towers=["a", "b"], forms=["eager"], batches=[128, 256])
-    assert asked == [("a", "eager", [256]), ("b", "eager", [128, 256])]
-    bench._keep({**there, "batch": 256})
-    assert [case["batch"] for case in json.loads(file.read_text())["cases"]] == [128, 256]
-    told = json.loads(file.read_text()) | {"machine": "another"}
-    file.write_text(json.dumps(told))
-    asked.clear()
-    Named(file, gpu.TINY, "cpu", 0).run(tmp_path, towers=["a"], forms=["eager"], batches=[128])
-    assert asked == [("a", "eager", [128])]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_its_benchmark_says_so(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "benchmarks/gpu.py", "--results", tmp_path / "gpu.json"]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert ended.returncode == 2
-    assert "no CUDA card" in ended.stdout
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_case_that_memory_does_not_hold_is_an_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    gpu = benchmark("gpu")
-
-    class Full:
-        device = "cpu"
-
-        def batches_from(self, step: int) -> object:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-
-    case = gpu.case(Full(), gpu.TINY, batch=4096, flops=1.0, peak=1.0)
-    assert case == {"outcome": "out of memory"}
-    named = {"tower": "resnet50", "form": "eager", "batch": 4096, **case}
-    told = {"machine": "a card", "cores": 16, "torch": "2", "peak_bf16_tflops": 700.4, "cases": [named]}
-    (tmp_path / "gpu.json").write_text(json.dumps(told))
-    table = benchmark("tables").with_tables("<!-- table: gpu -->\n<!-- end of table -->\n", tmp_path)
-    assert "| resnet50 | eager | 4,096 | out of memory |  |  |  |" in table
-
-
-class Middle(np.random.Generator):
-    """A generator without chance: the middle of every range, the first of every count, and `share` for a chance."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__(np.random.PCG64())
-        self.share = share
-
-    def random(self) -> float:
-        return self.share
-
-    def uniform(self, low: float, high: float) -> float:
-        return (low + high) / 2
-
-    def integers(self, low: int, _high: int) -> int:
-        return low
-
-
-@pytest.mark.parametrize("share", [0.9, 0.1], ids=["plain", "equalised"])
-def test_the_plain_form_of_the_benchmark_makes_the_same_picture(share: float) -> None:
-    data = benchmark("data")
-    noise = np.random.default_rng(0).integers(0, 256, (280, 300), dtype=np.uint8)
-    picture = cv2.GaussianBlur(noise, (0, 0), 3)
-    seen = data.plain_view(cv2.imencode(".png", picture)[1].tobytes(), Middle(share))
-    ours = TrainTransform(data.SIZE, exact=True)(picture, Middle(share))
-    mean, std = IMAGENET.mean[1], IMAGENET.std[1]
-    assert seen.shape == (3, data.SIZE, data.SIZE)
-    assert np.abs((seen[1].numpy() * std + mean) * 255 - ours).max() < 1.01
 
 
 def test_what_an_option_saves_is_counted_once_for_each_memory() -> None:
@@ -352,43 +199,6 @@ def test_the_benchmark_of_intervals_makes_its_tables(tmp_path: Path) -> None:
     assert f"| all resamples at once | {results['cost']['ours']['processor_seconds']:.2f} |" in tables.table(
         "resampling", tmp_path
     )
-
-
-def test_both_forms_of_a_step_agree_and_their_parts_are_timed(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "benchmarks" / "step.py", "--tiny", "--out", tmp_path / "step.json"]
-    subprocess.run(command, check=True, capture_output=True)
-    told = json.loads((tmp_path / "step.json").read_text())
-    for case in told["cases"]:
-        plain, ours = (case["loss_and_gradient_norm"][form] for form in ("plain", "ours"))
-        assert plain == pytest.approx(ours, rel=0.05 if case["precision"] == "bf16" else 1e-4)
-        for form in ("plain", "ours"):
-            assert all(seconds > 0 for seconds in case[form]["processor_seconds"].values())
-    lines = benchmark("tables").with_tables("<!-- table: step -->\n<!-- end of table -->\n", tmp_path).splitlines()
-    assert lines[1].startswith("| images, precision | form | images | texts | loss | optimizer | step |")
-    assert [line.split(" | ")[:2] for line in lines[3:7]] == [
-        ["| tiny, fp32", "plain"],
-        ["| tiny, fp32", "ours"],
-        ["| tiny, bf16", "plain"],
-        ["| tiny, bf16", "ours"],
-    ]
-    assert lines[8].startswith("Seconds; ")
-
-
-def test_a_step_that_computes_something_else_ends_the_benchmark() -> None:
-    refuse = benchmark("step").refuse_unequal
-    refuse((5.0, 2.0), (5.0001, 2.0), tolerance=1e-4)
-    with pytest.raises(SystemExit, match=r"norm of the gradient of the plain form is 2 and ours 2\.1"):
-        refuse((5.0, 2.0), (5.0, 2.1), tolerance=1e-4)
-
-
-@pytest.mark.shared
-def test_the_texts_of_a_step_are_as_long_as_real_ones(shared_folder: Path) -> None:
-    step = benchmark("step")
-    reports, words = (
-        shared_folder / "data/openi/ecgen-radiology",
-        shared_folder / "data/vocab/bert-base-cased-vocab.txt",
-    )
-    assert step.lengths_of_reports(reports, words, studies=8) == step.LENGTHS
 
 
 def test_the_table_of_evaluation_has_a_line_for_each_case(tmp_path: Path) -> None:

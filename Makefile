@@ -32,7 +32,7 @@ $(VENV)/core.done: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory environment
 	@echo "Installing CXR-CLIP into $(VENV) (about a minute)"
 	$(INSTALL) torch
-	$(INSTALL) --editable '.[dicom,tensorboard]'
+	$(INSTALL) --editable '.[dicom,search,tensorboard,web]'
 	@touch $@
 
 environment:

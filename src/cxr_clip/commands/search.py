@@ -1,7 +1,7 @@
 """The commands that make an index of embeddings and search in it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,32 +9,80 @@ from cxr_clip.commands.arguments import Device, RunFolder
 from cxr_clip.study import Split, View
 from cxr_clip.terminal import say, say_hit, show_hits
 
+if TYPE_CHECKING:
+    from cxr_clip.search.folder_index import FolderIndex
+
 Only = Annotated[list[str] | None, typer.Option(help="Give it once for each.", show_default="any")]
 
 
-def index(
-    embeddings: Annotated[Path, typer.Argument(help="A file that `cxr-clip embed` wrote.")],
-    folder: Annotated[Path, typer.Argument(help="The folder of the index; to one that is there, the rows are added.")],
-) -> None:
-    """Make an index for `cxr-clip search` of a file of embeddings, or add the file to an index of the same model."""
-    from cxr_clip.embeddings_file import read_embeddings
-    from cxr_clip.search.folder_index import FolderIndex, build_index
-    from cxr_clip.search.index_files import MANIFEST
+index_app = typer.Typer(name="index", no_args_is_help=True, help="Make an index for `cxr-clip search`, and change it.")
 
-    rows = read_embeddings(embeddings)
-    if (folder / MANIFEST).exists():
-        made = FolderIndex(folder)
-        made.add(rows)
-    else:
-        made = build_index(folder, rows)
-    probing = made.files.probing
+_Embeddings = Annotated[Path, typer.Argument(help="A file that `cxr-clip embed` wrote.")]
+_Index = Annotated[Path, typer.Argument(help="The folder of an index.", metavar="INDEX")]
+
+
+@index_app.command()
+def build(
+    embeddings: _Embeddings, folder: Annotated[Path, typer.Argument(help="The folder to make.", metavar="INDEX")]
+) -> None:
+    """Make an index of a file of embeddings."""
+    from cxr_clip.embeddings_file import read_embeddings
+    from cxr_clip.search.folder_index import build_index
+
+    _say_index(build_index(folder, read_embeddings(embeddings)))
+
+
+@index_app.command()
+def add(embeddings: _Embeddings, folder: _Index) -> None:
+    """Add a file of embeddings of the same model; rows whose id is there already take its place."""
+    from cxr_clip.embeddings_file import read_embeddings
+    from cxr_clip.search.folder_index import FolderIndex
+
+    rows, index = read_embeddings(embeddings), FolderIndex(folder)
+    before = index.count()
+    index.add(rows)
+    new = index.count() - before
+    say(f"{new:,} rows are new, {len(rows.ids) - new:,} took the place of rows with the same id")
+    _say_index(index)
+
+
+@index_app.command()
+def delete(
+    folder: _Index,
+    *,
+    study: Annotated[list[str] | None, typer.Option(help="A study; give the option once for each.")] = None,
+    patient: Annotated[list[str] | None, typer.Option(help="A patient; give the option once for each.")] = None,
+) -> None:
+    """Take all rows of studies and patients out of an index; where one of them is not in it, nothing is changed."""
+    from cxr_clip.search.folder_index import FolderIndex
+
+    index = FolderIndex(folder)
+    gone = index.delete(index.ids_of_all(studies=study or (), patients=patient or ()))
+    say(f"{gone:,} rows are deleted")
+    _say_index(index)
+
+
+@index_app.command()
+def show(folder: _Index) -> None:
+    """Check an index against its digests, and say what it holds."""
+    from cxr_clip.search.folder_index import FolderIndex
+
+    index = FolderIndex(folder)
+    _say_index(index)
+    for kind, count in index.kinds().items():
+        say(f"{kind}: {count:,}")
+
+
+def _say_index(index: "FolderIndex") -> None:
+    probing = index.files.probing
     how = f"{probing.lists} lists a search, recall {probing.recall:.3f}" if probing else "exact"
-    say(f"{folder}: {made.count():,} embeddings of {made.files.dim} numbers, {how}, model {made.model[:12]}")
+    what = f"{index.count():,} embeddings of {index.files.dim} numbers"
+    say(f"{index.folder}: {what}, {how}, model {index.model[:12]}")
 
 
 def search(
     run: RunFolder,
-    folder: Annotated[Path, typer.Argument(help="The folder of an index.", metavar="INDEX")],
+    folder: _Index,
     *,
     text: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
     image: Annotated[Path | None, typer.Option(help="An image to look for the like of.")] = None,

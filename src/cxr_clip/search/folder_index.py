@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -96,6 +97,25 @@ class FolderIndex:
         """The ids of all rows of some studies and patients."""
         chosen = has_one_of(self._rows, "study_id", list(studies)) | has_one_of(self._rows, "patient", list(patients))
         return tuple(self._rows.column("id").filter(pa.array(chosen)).to_pylist())
+
+    def ids_of_all(self, *, studies: Collection[str] = (), patients: Collection[str] = ()) -> tuple[str, ...]:
+        """The ids of all rows of some studies and patients, each of which must be there. Raises SearchIndexError."""
+        if not studies and not patients:
+            raise SearchIndexError("no study and no patient is named: name one or more")
+        for column, asked in (("study_id", studies), ("patient", patients)):
+            known = set(pc.unique(self._rows.column(column)).to_pylist())
+            absent = [one for one in asked if one not in known]
+            if absent:
+                word = column.removesuffix("_id")
+                raise SearchIndexError(
+                    f"{word} {absent[0]!r} is not in {self.folder}: check the name; nothing was changed"
+                )
+        return self.ids_of(studies=studies, patients=patients)
+
+    def kinds(self) -> dict[str, int]:
+        """How many rows there are of each kind: images, and each section of reports."""
+        counts = pc.value_counts(self._rows.column("kind")).to_pylist()
+        return {one["values"]: one["counts"] for one in sorted(counts, key=lambda one: str(one["values"]))}
 
     def _nearest(self, query: NDArray[np.float32], asked: int, allowed: vectors.Numbers) -> Any:
         probing = self.files.probing

@@ -50,7 +50,9 @@ def read_files(folder: Path) -> IndexFiles:
     """Read manifest.json. Raises SearchIndexError."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise SearchIndexError(f"no index at {folder}: make one with `cxr-clip index EMBEDDINGS.parquet {folder}`")
+        raise SearchIndexError(
+            f"no index at {folder}: make one with `cxr-clip index build EMBEDDINGS.parquet {folder}`"
+        )
     try:
         said = json.loads(path.read_text("utf-8"))
         if said["format"] != FORMAT:

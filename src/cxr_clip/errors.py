@@ -65,6 +65,10 @@ class SearchIndexError(CxrClipError):
     """An index is absent, damaged or of another model, or is asked for what it does not have."""
 
 
+class StandardsError(CxrClipError):
+    """Answers cannot be written in the standard that is asked for."""
+
+
 class ExportError(CxrClipError):
     """A model cannot be written in another program's form, or differs there from itself here."""
 

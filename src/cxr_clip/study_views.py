@@ -3,14 +3,17 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cxr_clip.data.pictures import ImageInput
 from cxr_clip.errors import EmbeddingInputError
 from cxr_clip.prepare.image_headers import read_header
 from cxr_clip.study import View, views_in_use
 
+Given = TypeVar("Given", bound=ImageInput)
 
-def study_images(images: Sequence[ImageInput], views: Sequence[View | str] | None = None) -> list[ImageInput]:
+
+def study_images(images: Sequence[Given], views: Sequence[View | str] | None = None) -> list[Given]:
     """Return the frontal images; where there is none, those of unknown view.
 
     `views` are the views of the images; without them that of a DICOM file is read from its header, and others are

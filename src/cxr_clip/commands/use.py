@@ -1,7 +1,7 @@
 """The commands that use a model: classify, embed, reference."""
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +40,21 @@ def classify(
     ] = None,
     always: Annotated[bool, typer.Option("--always", help="Score pictures that look like no chest X-ray too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    fhir: Annotated[
+        Path | None, typer.Option(help="Write a FHIR R4 bundle (JSON) to this file too.", show_default=False)
+    ] = None,
+    dicom_sr: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom-sr",
+            help="Write a DICOM structured report to this file too; for DICOM images of one study (extra standards).",
+            show_default=False,
+        ),
+    ] = None,
+    with_identifiers: Annotated[
+        bool,
+        typer.Option("--with-identifiers", help="Take patient and study data of DICOM headers into these files."),
+    ] = False,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -51,10 +66,15 @@ def classify(
     from cxr_clip.embed import load
     from cxr_clip.errors import EmbeddingInputError
     from cxr_clip.evaluate.prompt_styles import choose_style
+    from cxr_clip.standards.result_files import ResultFiles
+    from cxr_clip.study_views import study_images
 
     if view and not study:
         raise EmbeddingInputError("--view has no effect without --study: add that, or leave the views out")
     style = choose_style(style, prompts)
+    files = ResultFiles(fhir, dicom_sr, with_identifiers)
+    used = [study_images(images, view)] if study else [[image] for image in images]
+    files.check([image for group in used for image in group])
     model = load(run, device=device)
     if study:
         answers = [
@@ -65,6 +85,7 @@ def classify(
             answers = list(
                 model.classify(images, finding, style=style, prompts=prompts, abstain=not always, advance=advance)
             )
+    files.write(model, answers, used, moment=datetime.now(UTC))
     for answer in answers:
         if as_json:
             say_json(answer)

@@ -1,0 +1,42 @@
+"""The blocks of code of a documentation page, and its commands run as they stand."""
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+# Before a block that no test can run: the reason.
+NOT_RUN = re.compile(r"<!-- not run: .+ -->")
+_BLOCK = re.compile(
+    r"(?:^(?P<mark><!-- not run: [^\n]+ -->)\n+)?^```(?P<language>\w+)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE
+)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The blocks of a language that are to run."""
+    found = _BLOCK.finditer(page.read_text("utf-8"))
+    return [one["code"] for one in found if one["language"] == language and not one["mark"]]
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of all shell blocks, without comments; a line that ends with a backslash goes on."""
+    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    return [line for line in (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines) if line]
+
+
+def run_commands(
+    page: Path, command: Callable[..., int], *, more: Mapping[str, tuple[object, ...]] | None = None
+) -> list[str]:
+    """Run every `cxr-clip` line of a page; `more` are options that keep a command small, by its name.
+
+    Returns the lines that ran; other programs, such as pip, are left out.
+    """
+    ran = []
+    for line in commands(page):
+        words = shlex.split(line.partition(" >")[0])
+        if words[0] != "cxr-clip":
+            continue
+        assert command(*words[1:], *(more or {}).get(words[1], ())) == 0, line
+        ran.append(line)
+    return ran

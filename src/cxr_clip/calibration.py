@@ -79,7 +79,7 @@ class FindingCalibration:
     """One finding: log odds = slope x score + intercept, with the covariance of both, by patient.
 
     `temperature` is that of the fit without an intercept, log odds = score / temperature. `thresholds` are named
-    "youden", "specificity_90", "specificity_95", "sensitivity_90" and "sensitivity_95".
+    "youden", "f1", "specificity_90", "specificity_95", "sensitivity_90" and "sensitivity_95".
     """
 
     finding: str

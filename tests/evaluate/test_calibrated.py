@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss, f1_score, recall_score
+from sklearn.metrics import (
+    brier_score_loss,
+    coverage_error,
+    f1_score,
+    label_ranking_average_precision_score,
+    recall_score,
+)
 
 from cxr_clip.calibration import read_calibration, write_calibration
 from cxr_clip.data.manifest import ManifestWriter, read_manifest
@@ -63,16 +69,40 @@ def test_what_was_chosen_there_is_measured_here(results, calibrations):
         assert one.sets.positive_kept.high > 0.85
 
 
-def test_findings_together_are_scikit_learns_at_youdens_thresholds(results, calibrations):
+@pytest.mark.parametrize(("rule", "behind"), [("youden", ""), ("f1", "_at_best_f1")])
+def test_answers_together_are_scikit_learns_at_thresholds_of_validation(results, calibrations, rule, behind):
     scores = results[0].scores
-    said = np.stack([one.scores >= calibrations[one.finding].thresholds["youden"].score for one in scores], axis=1)
+    said = np.stack([one.scores >= calibrations[one.finding].thresholds[rule].score for one in scores], axis=1)
     true = np.stack([one.labels for one in scores], axis=1)
     found = applied(results, calibrations).together
     for average in ("micro", "macro"):
-        one = found[f"{average}_f1"]
+        one = found[f"{average}_f1{behind}"]
         assert one.value == pytest.approx(f1_score(true, said, average=average))
         assert one.low < one.value < one.high
-    assert found["exact_match"].value == pytest.approx((said == true).all(axis=1).mean())
+    assert found[f"exact_match{behind}"].value == pytest.approx((said == true).all(axis=1).mean())
+
+
+def test_the_order_of_findings_is_that_of_fitted_probabilities(results, calibrations):
+    scores = results[0].scores
+    true = np.stack([one.labels for one in scores], axis=1)
+    odds = np.stack(
+        [calibrations[one.finding].slope * one.scores + calibrations[one.finding].intercept for one in scores], axis=1
+    )
+    some = true.any(axis=1)
+    found = applied(results, calibrations).together
+    assert found["coverage_error"].value == pytest.approx(coverage_error(true[some], odds[some]))
+    precision = label_ranking_average_precision_score(true[some], odds[some])
+    assert found["ranking_precision"].value == pytest.approx(precision)
+    assert found["coverage_error"].high < found["coverage_error_chance"].value
+    assert found["ranking_precision"].low > found["ranking_precision_chance"].value
+    assert found["ranking_precision"].n == some.sum()
+
+
+def test_a_calibration_from_before_the_rule_of_f1_still_serves(results, calibrations):
+    older = {name: replace(one, thresholds={"youden": one.thresholds["youden"]}) for name, one in calibrations.items()}
+    found = applied(results, older).together
+    assert "micro_f1" in found
+    assert "micro_f1_at_best_f1" not in found
 
 
 def test_a_calibration_of_other_prompts_is_not_applied(results, calibrations):

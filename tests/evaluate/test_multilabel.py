@@ -1,13 +1,24 @@
 """Figures over several findings against scikit-learn, under the weights of resamples too."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, label_ranking_average_precision_score
 from sklearn.metrics import coverage_error as oracle_coverage
 
-from cxr_clip.evaluate.multilabel import Answers, coverage_error, exact_match, macro_f1, micro_f1
+from cxr_clip.evaluate.multilabel import (
+    Answers,
+    coverage_error,
+    coverage_error_of_chance,
+    exact_match,
+    macro_f1,
+    micro_f1,
+    ranking_precision,
+    ranking_precision_of_chance,
+)
 
 
 def sample(seed, studies=25, findings=4):
@@ -22,14 +33,14 @@ def test_figures_are_those_of_scikit_learn_on_what_was_drawn(seed):
     answers, weights, rng = sample(seed)
     scores = rng.integers(0, 6, answers.true.shape) / 5
     found = [figure(answers, weights) for figure in (micro_f1, macro_f1, exact_match)]
-    for row, micro, macro, exact, covered in zip(
-        weights, *found, coverage_error(scores, answers.true, weights), strict=True
-    ):
+    orders = [figure(scores, answers.true, weights) for figure in (coverage_error, ranking_precision)]
+    for row, micro, macro, exact, covered, precision in zip(weights, *found, *orders, strict=True):
         said, true, given_scores = (each.repeat(row, axis=0) for each in (answers.said, answers.true, scores))
         assert micro == pytest.approx(f1_score(true, said, average="micro", zero_division=0.0))
         assert macro == pytest.approx(f1_score(true, said, average="macro", zero_division=0.0))
         assert exact == pytest.approx(accuracy_score(true, said))
         assert covered == pytest.approx(oracle_coverage(true, given_scores))
+        assert precision == pytest.approx(label_ranking_average_precision_score(true, given_scores))
 
 
 def test_answers_without_a_label_are_left_out():
@@ -44,3 +55,24 @@ def test_answers_without_a_label_are_left_out():
     nothing = Answers(answers.said, answers.true, np.zeros_like(known))
     assert np.isnan(exact_match(nothing, ones)).all()
     assert (micro_f1(nothing, ones) == 0).all()
+
+
+def test_a_finding_without_a_label_has_no_place_in_the_order():
+    scores, true = np.array([[0.9, 0.5, 0.3]]), np.array([[False, False, True]])
+    masked = np.where([[False, True, True]], scores, -np.inf)
+    once = np.ones((1, 1), dtype=np.uint16)
+    assert coverage_error(masked, true, once) == coverage_error(scores[:, 1:], true[:, 1:], once) == 2
+    assert ranking_precision(masked, true, once) == ranking_precision(scores[:, 1:], true[:, 1:], once) == 0.5
+
+
+@pytest.mark.parametrize(("true", "unknown"), [(1, 0), (2, 0), (3, 0), (5, 0), (2, 2), (1, 4), (0, 1)])
+def test_chance_is_the_mean_over_all_orders(true, unknown):
+    labels, known = np.arange(5)[None] < true, np.arange(5)[None] < 5 - unknown
+    orders = np.array(list(permutations(range(5)))) + np.where(known, 0.0, -np.inf)
+    many, once = np.ones((1, len(orders)), dtype=np.uint16), np.ones((1, 1), dtype=np.uint16)
+    repeated = np.repeat(labels, len(orders), axis=0)
+    for figure, of_chance in (
+        (coverage_error, coverage_error_of_chance),
+        (ranking_precision, ranking_precision_of_chance),
+    ):
+        assert of_chance(labels, known, once) == pytest.approx(figure(orders, repeated, many))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import recall_score
+from sklearn.metrics import f1_score, recall_score
 
 from cxr_clip.calibration import Threshold
 from cxr_clip.evaluate.operating_points import choose_thresholds, measure_threshold
@@ -28,6 +28,8 @@ def test_each_rule_takes_the_best_of_all_thresholds(seed, count, levels):
     chosen, all_rates = choose_thresholds(scores, labels), list(every_threshold(scores, labels))
     youden = chosen["youden"]
     assert youden.sensitivity + youden.specificity == pytest.approx(max(map(sum, all_rates)))
+    best = max(f1_score(labels, scores >= one) for one in [*np.unique(scores), np.inf])
+    assert f1_score(labels, scores >= chosen["f1"].score) == pytest.approx(best)
     for least in (0.9, 0.95):
         best = max(sensitivity for sensitivity, specificity in all_rates if specificity >= least)
         assert chosen[f"specificity_{round(100 * least)}"].sensitivity == pytest.approx(best)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 
-from cxr_clip.evaluate.plots import Series, line_panel, roc_panel
+from cxr_clip.evaluate.plots import RankedPoint, Series, line_panel, prevalence_panel, roc_panel
 from cxr_clip.metrics import RocCurve, roc_curve
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -21,6 +21,15 @@ def curve():
 def panels():
     return (
         roc_panel({"standard": curve(), "paraphrase": curve()}, name='Mass "A" & <B>'),
+        prevalence_panel(
+            [
+                RankedPoint("1", 0.2, 0.8, 0.7, 0.9, series=0),
+                RankedPoint("2", 0.0, 0.6, 0.5, 0.7, series=1),
+                RankedPoint("3", 0.0, 0.6, 0.4, 0.8, series=1),
+            ],
+            (0.01, 0.1),
+            name="Zero-shot",
+        ),
         line_panel([Series("total", [1, 2, 3], [3, 2, 1]), Series("one", [2], [1])], name="Loss", x_label="step"),
     )
 
@@ -57,3 +66,11 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone_and_repeats_itself():
     before = dict(matplotlib.rcParams)
     assert panels() == panels()
     assert dict(matplotlib.rcParams) == before
+
+
+def test_findings_without_a_positive_stand_left_of_all_others_each_by_itself():
+    svg = panels()[1]
+    places = [float(x) for x in re.findall(r'<use [^>]*x="([\d.]+)"[^>]*fill: var\(--series-[12]\)', svg)]
+    assert len(set(places)) == 3
+    assert max(places) == places[0]
+    assert ">none</text>" in svg

@@ -10,10 +10,11 @@ from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.data.store import ImageStore
 from cxr_clip.evaluate.benchmarks import EvaluationOptions
 from cxr_clip.evaluate.calibrate import MIN_POSITIVES, calibrate_findings
-from cxr_clip.evaluate.calibrated import CalibratedResult, measure_calibrated, measure_together
+from cxr_clip.evaluate.calibrated import CalibratedResult, measure_calibrated
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.score_findings import score_studies
 from cxr_clip.evaluate.study_images import Advance, Embedder, images_in_use
+from cxr_clip.evaluate.together import measure_together
 from cxr_clip.study import Split
 
 NOT_SHOWN = (
@@ -29,7 +30,12 @@ RULES_APPLIED = (
     "error over ten bins, of equal mass or of equal width; the plot has bins of equal mass.",
     "Prediction sets: split conformal, positives and negatives each by themselves; a set that holds both answers is "
     "an abstention.",
-    "All findings together: F1 and exact match at Youden's thresholds, with the interval of a bootstrap of patients.",
+    "All findings together: F1 and exact match at Youden's thresholds, and at those of the best F1 on validation, with "
+    "the interval of a bootstrap of patients. Macro F1 weighs findings equally; exact match takes studies with all "
+    "labels.",
+    "Order of findings: by the fitted probability, on studies with a positive finding, findings without a label passed "
+    "over. Coverage error: how many findings must be taken, best first, to have all true ones. Label-ranking average "
+    "precision: of each true finding the share of true ones among those at least as probable. Chance: a random order.",
 )
 
 

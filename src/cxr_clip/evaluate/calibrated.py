@@ -1,6 +1,6 @@
 """What a calibration does on studies that it was not fitted on: operating points, probabilities, prediction sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,6 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cxr_clip.calibration import Answer, FindingCalibration
-from cxr_clip.evaluate.multilabel import Answers, exact_match, macro_f1, micro_f1
 from cxr_clip.evaluate.operating_points import OperatingPoint, measure_threshold
 from cxr_clip.evaluate.proportions import share
 from cxr_clip.evaluate.reliability import (
@@ -20,10 +19,9 @@ from cxr_clip.evaluate.reliability import (
     reliability,
 )
 from cxr_clip.evaluate.scores import FindingScores
-from cxr_clip.evaluate.statistics import Estimate, estimate, patient_bootstrap_weights
+from cxr_clip.evaluate.statistics import Estimate
 
 Scores = Float[ndarray, "studies"]
-TOGETHER = {"micro_f1": micro_f1, "macro_f1": macro_f1, "exact_match": exact_match}
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class CalibratedFinding:
 
 @dataclass(frozen=True)
 class CalibratedResult:
-    """A benchmark seen through its calibration; `together` are figures over all findings at Youden's thresholds."""
+    """A benchmark seen through its calibration; `together` are figures over all findings (`together.py`)."""
 
     benchmark: str
     protocol: tuple[str, ...]
@@ -91,32 +89,6 @@ def measure_calibrated(
         bins=reliability(fitted, labels, equal_mass(fitted), scores.patients),
         sets=_sets(scores, calibration),
     )
-
-
-def measure_together(
-    scores: Sequence[FindingScores],
-    calibrations: Mapping[str, FindingCalibration],
-    *,
-    resamples: int,
-    seed: int,
-) -> Mapping[str, Estimate]:
-    """Measure the answers at Youden's thresholds over all findings; a figure that no study has is absent."""
-    patient_of = {study: patient for one in scores for study, patient in zip(one.studies, one.patients, strict=True)}
-    row = {study: index for index, study in enumerate(patient_of)}
-    said, true, known = np.zeros((3, len(row), len(scores)), dtype=bool)
-    for column, one in enumerate(scores):
-        rows = [row[study] for study in one.studies]
-        said[rows, column] = one.scores >= calibrations[one.finding].thresholds["youden"].score
-        true[rows, column], known[rows, column] = one.labels, True
-    answers = Answers(said, true, known)
-    weights = patient_bootstrap_weights(list(patient_of.values()), resamples, np.random.default_rng(seed))
-    whole = np.ones((1, len(row)), dtype=np.uint16)
-    counts = dict.fromkeys(TOGETHER, int(known.any(axis=1).sum())) | {"exact_match": int(known.all(axis=1).sum())}
-    return {
-        name: estimate(float(figure(answers, whole)[0]), figure(answers, weights), counts[name])
-        for name, figure in TOGETHER.items()
-        if counts[name]
-    }
 
 
 def _fit(probabilities: Scores, labels: Bool[ndarray, "studies"]) -> Fit:

@@ -1,14 +1,18 @@
 """The part of the report page on operating points and calibration, worked out so that its template only lays out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cxr_clip.evaluate.calibrated import CalibratedFinding, CalibratedResult
+from cxr_clip.evaluate.figure_rows import FigureRow
 from cxr_clip.evaluate.operating_points import OperatingPoint
+from cxr_clip.evaluate.page import of_decimals
 from cxr_clip.evaluate.plots import reliability_panel
 from cxr_clip.evaluate.statistics import Estimate
 
-TOGETHER = {"micro_f1": "micro F1", "macro_f1": "macro F1", "exact_match": "all findings of a study right"}
+_AT = {"": "At Youden's thresholds", "_at_best_f1": "At the thresholds of the best F1 on validation"}
+_ANSWERED = {"micro_f1": "Micro F1", "macro_f1": "Macro F1", "exact_match": "All findings of a study right"}
+_RANKED = {"coverage_error": "Coverage error", "ranking_precision": "Label-ranking average precision"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Section:
     columns: tuple[str, ...]
     rows: tuple[CalibratedRow, ...]
     panels: tuple[ReliabilityPanel, ...]
-    together: str
+    together: tuple[FigureRow, ...]
     level: str
 
 
@@ -76,7 +80,7 @@ def section(result: CalibratedResult) -> Section:
         panels=tuple(
             ReliabilityPanel(one.finding, reliability_panel(one.bins, name=one.finding)) for one in result.findings
         ),
-        together="; ".join(f"{TOGETHER[name]} {_words(one)}" for name, one in result.together.items()),
+        together=tuple(_together(result.together)),
         level=f"{100 * result.findings[0].sets.level:.0f}\N{NO-BREAK SPACE}%",
     )
 
@@ -121,8 +125,16 @@ def _cell(estimate: Estimate | None, beside: str) -> Cell:
     return Cell(_percent(estimate.value), f"{100 * estimate.low:.0f} – {100 * estimate.high:.0f}", beside)
 
 
-def _words(one: Estimate) -> str:
-    return f"{one.value:.3f} ({one.low:.3f} – {one.high:.3f})"
+def _together(figures: Mapping[str, Estimate]) -> Iterator[FigureRow]:
+    """The answers by each rule, then the order of findings beside what chance gives."""
+    for behind, group in _AT.items():
+        for name, words in _ANSWERED.items():
+            if one := figures.get(f"{name}{behind}"):
+                yield FigureRow(group, words, *of_decimals(one))
+    for name, words in _RANKED.items():
+        if one := figures.get(name):
+            chance = f"{figures[f'{name}_chance'].value:.3f}"
+            yield FigureRow("Order of the findings of a study", words, *of_decimals(one), chance)
 
 
 def _percent(share: float) -> str:

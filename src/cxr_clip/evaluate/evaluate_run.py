@@ -18,12 +18,14 @@ from cxr_clip.evaluate.calibrated import CalibratedResult
 from cxr_clip.evaluate.contract import Benchmark, FindingsTask, ImageRule
 from cxr_clip.evaluate.prompt_styles import choose_styles
 from cxr_clip.evaluate.query_ranks import RANKS, write_ranks
+from cxr_clip.evaluate.rare import RareResult, rank_results
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.scores import SCORES, write_scores
 from cxr_clip.evaluate.study_images import Advance
 from cxr_clip.evaluate.subject import Material
 from cxr_clip.evaluate.trained_on import Training, read_training
+from cxr_clip.evaluate.training_counts import count_training
 from cxr_clip.evaluate.training_log import TrainingCurves, read_training_log
 from cxr_clip.sharing.hub import find_model
 from cxr_clip.study import Split
@@ -111,7 +113,8 @@ def evaluate_run(
         results, own, embedder, manifest, prompts, split=request.split, options=request.options, advance=advance
     )
     facts["Calibration"] = calibrated.protocol[0] if calibrated else NOT_SHOWN
-    page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated)
+    rare = _by_prevalence(results, embedder, request.training, request.options)
+    page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated, rare=rare)
     return Evaluation(tuple(results), page, others=tuple(one.name for one in applicable(manifest.sources)))
 
 
@@ -151,7 +154,8 @@ def evaluate_benchmarks(
     }
     calibrated = _calibrate(zip(own, results, strict=True), embedder, request.options, advance)
     facts["Calibration"] = calibrated.protocol[0] if calibrated else NOT_SHOWN
-    page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated)
+    rare = _by_prevalence(results, embedder, request.training, request.options)
+    page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated, rare=rare)
     return Evaluation(tuple(results), page)
 
 
@@ -200,6 +204,14 @@ def _read_training(embedder: Embedder, request: TrainingRequest, advance: Advanc
     return read_training(embedder.recipe, request.manifests, wanted=request.audit, advance=advance)
 
 
+def _by_prevalence(
+    results: Sequence[BenchmarkResult], embedder: Embedder, request: TrainingRequest, options: EvaluationOptions
+) -> tuple[RareResult, ...]:
+    """Rank findings by the studies of the training where its manifests are here, audited or not."""
+    counts = count_training(embedder.recipe, request.manifests)
+    return rank_results(results, counts, resamples=options.resamples, seed=options.seed)
+
+
 def _materials(
     chosen: Sequence[Benchmark], manifests: Sequence[Manifest], training: Training
 ) -> Mapping[str, Material]:
@@ -239,6 +251,7 @@ def _report(
     folder: Path,
     facts: Mapping[str, str],
     calibrated: CalibratedResult | None = None,
+    rare: Sequence[RareResult] = (),
 ) -> Path:
     """Write everything that an evaluation leaves behind; return the page."""
     curves = read_training_log(folder / checkpoint.METRICS)
@@ -248,6 +261,7 @@ def _report(
         run_title=embedder.recipe.name,
         curves=curves,
         calibrated=calibrated,
+        rare=rare,
         details={
             "Run": str(folder),
             "Weights": _weights_in_words(curves),

@@ -28,20 +28,20 @@ class OperatingPoint:
     specificity: Estimate | None
 
 
-# Sensitivity and specificity at every threshold, highest first, to the place of the one to take.
+# Sensitivity and specificity at every threshold, highest first, and the share of positives, to the place to take.
 Rates = Float[ndarray, "thresholds"]
-Rule = Callable[[Rates, Rates], int]
+Rule = Callable[[Rates, Rates, float], int]
 
 
 def choose_thresholds(scores: Float[ndarray, "studies"], labels: Bool[ndarray, "studies"]) -> Mapping[str, Threshold]:
     """Choose a threshold by each rule; scores from it on count as positive. Both classes must be there.
 
     "specificity_95" is the threshold of the highest sensitivity among those of at least 95 % specificity, and so on;
-    "youden" has the largest sum of both. Of equal ones the highest is taken.
+    "youden" has the largest sum of both, "f1" the largest F1. Of equal ones the highest is taken.
     """
     curve = roc_curve(scores, labels)
     sensitivity, specificity = curve.true_positive_rate, 1 - curve.false_positive_rate
-    places = {name: rule(sensitivity, specificity) for name, rule in RULES.items()}
+    places = {name: rule(sensitivity, specificity, float(np.mean(labels))) for name, rule in RULES.items()}
     return {
         name: Threshold(float(curve.thresholds[one]), float(sensitivity[one]), float(specificity[one]))
         for name, one in places.items()
@@ -60,22 +60,29 @@ def measure_threshold(rule: str, threshold: Threshold, scores: FindingScores) ->
     )
 
 
-def _youden(sensitivity: Rates, specificity: Rates) -> int:
+def _youden(sensitivity: Rates, specificity: Rates, _share: float) -> int:
     return int(np.argmax(sensitivity + specificity))
+
+
+def _f1(sensitivity: Rates, specificity: Rates, share: float) -> int:
+    """Twice what is said and true, over what is said and what is true; all in shares of the studies."""
+    said = sensitivity * share + (1 - specificity) * (1 - share)
+    return int(np.argmax(2 * sensitivity * share / (said + share)))
 
 
 def _specificity(least: float) -> Rule:
     """The rule of the highest sensitivity at a specificity of at least `least`."""
-    return lambda sensitivity, specificity: int(np.argmax(np.where(specificity >= least, sensitivity, -1.0)))
+    return lambda sensitivity, specificity, _: int(np.argmax(np.where(specificity >= least, sensitivity, -1.0)))
 
 
 def _sensitivity(least: float) -> Rule:
     """The rule of the highest specificity at a sensitivity of at least `least`."""
-    return lambda sensitivity, specificity: int(np.argmax(np.where(sensitivity >= least, specificity, -1.0)))
+    return lambda sensitivity, specificity, _: int(np.argmax(np.where(sensitivity >= least, specificity, -1.0)))
 
 
 RULES: Mapping[str, Rule] = {
     "youden": _youden,
+    "f1": _f1,
     "specificity_90": _specificity(0.9),
     "specificity_95": _specificity(0.95),
     "sensitivity_90": _sensitivity(0.9),

@@ -24,7 +24,9 @@ INK, MUTED, GRID = "#010203", "#020304", "#030405"
 SERIES = ("#040506", "#050607", "#060708", "#070809")
 ROLES = {INK: "ink", MUTED: "muted", GRID: "grid", **{colour: f"series-{i + 1}" for i, colour in enumerate(SERIES)}}
 DASHES = ("-", (0, (3, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+MARKERS = ("o", "s", "D", "^")
 CURVE_POINTS = 200
+_SHARES = (0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,49 @@ def line_panel(series: Sequence[Series], *, name: str, x_label: str) -> str:
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.6)
     axes.margins(x=0.02)
     return _svg(figure, f"{name} over {x_label}: {', '.join(line.label for line in series)}")
+
+
+@dataclass(frozen=True)
+class RankedPoint:
+    """A figure with its interval over a share; `mark` is written beside it."""
+
+    mark: str
+    share: float
+    value: float
+    low: float
+    high: float
+    series: int
+
+
+def prevalence_panel(points: Sequence[RankedPoint], bounds: Sequence[float], *, name: str) -> str:
+    """Draw AUROC over the logarithm of a share as a wide SVG, lines at 0.5 and at `bounds`; 0 stands left."""
+    figure, axes = _figure(7.0, 3.0)
+    least = min([one.share for one in points if one.share > 0] + list(bounds)) / 1.5
+    _share_axis(axes, least, bounds, with_none=any(one.share == 0 for one in points))
+    without = np.geomspace(least / 2.4, least / 1.6, sum(one.share == 0 for one in points) + 2)[1:-1].tolist()
+    for one in points:
+        x, colour = one.share or without.pop(), SERIES[one.series % 4]
+        axes.vlines(x, one.low, one.high, color=colour, linewidth=1.3, alpha=0.75)
+        axes.plot(x, one.value, MARKERS[one.series % 4], color=colour, markersize=4.5)
+        axes.annotate(
+            one.mark, (x, one.high), xytext=(0, 3), textcoords="offset points", ha="center", color=INK, fontsize=7
+        )
+    axes.set_ylabel("AUROC", color=MUTED, fontsize=8)
+    return _svg(figure, f"{name}: AUROC over prevalence, with intervals")
+
+
+def _share_axis(axes: "Axes", least: float, bounds: Sequence[float], *, with_none: bool) -> None:
+    """A logarithmic axis of shares from `least` to 1, with a place for none left of it."""
+    ticks = [one for one in _SHARES if least <= one <= 1]
+    axes.set_xscale("log")
+    axes.set_xlim((least / 2 if with_none else least) / 1.3, 1)
+    axes.set_xticks([*([least / 2] if with_none else []), *ticks])
+    axes.set_xticklabels([*(["none"] if with_none else []), *(f"{100 * one:g} %" for one in ticks)])
+    axes.minorticks_off()
+    axes.axhline(0.5, color=MUTED, linewidth=0.5)
+    for bound in bounds:
+        axes.axvline(bound, color=GRID, linewidth=1, linestyle=DASHES[1])
+    axes.set_xlabel("studies that have the finding", color=MUTED, fontsize=8)
 
 
 def reliability_panel(bins: Sequence[ReliabilityBin], *, name: str) -> str:

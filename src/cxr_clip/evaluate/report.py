@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from cxr_clip.evaluate import calibrated_page, page, page_sections
+from cxr_clip.evaluate import calibrated_page, page, page_rare, page_sections
 from cxr_clip.evaluate.calibrated import CalibratedResult
 from cxr_clip.evaluate.contract import content
 from cxr_clip.evaluate.page_overlap import overlap_rows
 from cxr_clip.evaluate.published_figures import published_of
+from cxr_clip.evaluate.rare import RareResult
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.training_log import NO_CURVES, TrainingCurves
 from cxr_clip.html_pages import data_address, render_page
@@ -25,20 +26,24 @@ def write_report(
     run_title: str,
     curves: TrainingCurves = NO_CURVES,
     calibrated: CalibratedResult | None = None,
+    rare: Sequence[RareResult] = (),
     details: Mapping[str, str] | None = None,
 ) -> Path:
     """Write report.json and report.html into `folder` and return the path of the page.
 
     `details` are facts of the run in words (checkpoint, manifest, split); `curves` are those of its training;
-    `calibrated` is what thresholds and probabilities from validation do here. Both files are written under another
-    name first, so a reader never sees half of one.
+    `calibrated` is what thresholds and probabilities from validation do here, `rare` the findings by
+    prevalence. Both files are written under another name first, so a reader never sees half of one.
     """
     facts = dict(details or {})
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "report.json", report_json(results, run_title=run_title, details=facts, calibrated=calibrated))
+    write_whole(
+        folder / "report.json",
+        report_json(results, run_title=run_title, details=facts, calibrated=calibrated, rare=rare),
+    )
     return write_whole(
         folder / "report.html",
-        report_html(results, run_title=run_title, details=facts, curves=curves, calibrated=calibrated),
+        report_html(results, run_title=run_title, details=facts, curves=curves, calibrated=calibrated, rare=rare),
     )
 
 
@@ -48,6 +53,7 @@ def report_json(
     run_title: str,
     details: Mapping[str, str],
     calibrated: CalibratedResult | None = None,
+    rare: Sequence[RareResult] = (),
 ) -> str:
     """Return every figure with its interval, the protocol and the counts, as JSON."""
     document = {
@@ -82,6 +88,7 @@ def report_json(
             if result.findings
         },
         "calibrated": None if calibrated is None else asdict(calibrated),
+        "rare": {one.benchmark: asdict(one) for one in rare},
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -93,14 +100,16 @@ def report_html(
     details: Mapping[str, str],
     curves: TrainingCurves,
     calibrated: CalibratedResult | None = None,
+    rare: Sequence[RareResult] = (),
 ) -> str:
     """Return the page: one file without scripts, styles, fonts or pictures from elsewhere."""
+    headings = {result.name: page_sections.heading(result) for result in results}
     values = {
         "run_title": run_title,
         "details": details,
         "results": results,
         "several": len({page.data_set_of(result) for result in results}) > 1,
-        "headings": {result.name: page_sections.heading(result) for result in results},
+        "headings": headings,
         "tiles": page.tiles(results),
         "zero_shot": page_sections.zero_shot_sections(results),
         "overlaps": overlap_rows(results),
@@ -108,6 +117,7 @@ def report_html(
         "leads": page_sections.LEADS,
         "not_measured": page_sections.NOT_MEASURED,
         "thumbnail": data_address,
+        "rares": page_rare.rare_sections(rare, headings),
         "calibrated": None if calibrated is None else calibrated_page.section(calibrated),
         "training_panels": page.training_panels(curves),
         "unreadable": curves.unreadable,

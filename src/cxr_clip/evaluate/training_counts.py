@@ -1,0 +1,78 @@
+"""How often the studies of a training state each finding, and whether a finding was ever stated to the model at all."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cxr_clip.data.columns import counts_of, entries
+from cxr_clip.data.manifest import FILE_NAME, Manifest, read_manifest
+from cxr_clip.data.reports import REPORT_SECTIONS
+from cxr_clip.recipe import Recipe
+from cxr_clip.study import Certainty, Split
+
+
+class Exposure(StrEnum):
+    """Whether a training study states a finding; not known where reports that nobody labelled for it may do so."""
+
+    SEEN = "seen"
+    UNSEEN = "unseen"
+    UNKNOWN = "not known"
+
+
+@dataclass(frozen=True)
+class TrainingCounts:
+    """How many of the training studies are positive of each finding.
+
+    `labelled` has, for each data set with reports, the findings that its labels speak of in either sense: of any other
+    its reports may speak too. `absent` are manifests of the training that are not here.
+    """
+
+    studies: int
+    positive: Mapping[str, int]
+    labelled: tuple[frozenset[str], ...]
+    absent: tuple[Path, ...] = ()
+
+    def exposure(self, finding: str) -> Exposure:
+        """Whether the training states a finding."""
+        if self.positive.get(finding, 0):
+            return Exposure.SEEN
+        known = not self.absent and all(finding in one for one in self.labelled)
+        return Exposure.UNSEEN if known else Exposure.UNKNOWN
+
+
+def count_training(recipe: Recipe, trained_on: Sequence[Path] | None) -> TrainingCounts | None:
+    """Count the training part of the manifests that a recipe names, or of `trained_on`; None where none is here."""
+    folders = list(trained_on or (source.manifest for source in recipe.data.sources))
+    here = [folder for folder in folders if _is_manifest(folder)]
+    parts = [read_manifest(folder, check=False).where(split=Split.TRAIN) for folder in here]
+    if not sum(map(len, parts)):
+        return None
+    return count_manifests(parts, absent=[folder for folder in folders if folder not in here])
+
+
+def count_manifests(manifests: Sequence[Manifest], *, absent: Iterable[Path] = ()) -> TrainingCounts:
+    """Count the studies of manifests."""
+    positive: Counter[str] = Counter()
+    labelled: list[frozenset[str]] = []
+    for manifest in manifests:
+        for source in manifest.sources:
+            table = manifest.where(sources=(source,)).table
+            _, findings, certainties = entries(table, "findings")
+            positive.update(counts_of(findings.filter(pc.equal(certainties, Certainty.POSITIVE.value))))
+            if _has_reports(table):
+                labelled.append(frozenset(pc.unique(findings).to_pylist()))
+    return TrainingCounts(sum(map(len, manifests)), dict(positive), tuple(labelled), tuple(absent))
+
+
+def _has_reports(table: pa.Table) -> bool:
+    _, sections, _ = entries(table, "sections")
+    return bool(set(REPORT_SECTIONS).intersection(pc.unique(sections).to_pylist()))
+
+
+def _is_manifest(path: Path) -> bool:
+    return (path / FILE_NAME if path.is_dir() else path).is_file()

@@ -1,0 +1,68 @@
+"""What training studies state: counted by hand, with what labels cannot know."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cxr_clip.data.manifest import ManifestWriter, read_manifest
+from cxr_clip.evaluate.training_counts import Exposure, count_manifests, count_training
+from cxr_clip.study import Certainty, Split, Study
+from support_data import write_tiny_manifest
+from support_models import tiny_recipe
+
+YES, NO, MAYBE = Certainty.POSITIVE, Certainty.NEGATIVE, Certainty.UNCERTAIN
+
+
+def study(number: int, findings: dict[str, Certainty], source: str = "one", report: str = "") -> Study:
+    return Study(
+        id=f"{source}-{number}",
+        patient=f"{source}-{number}",
+        source=source,
+        split=Split.TRAIN,
+        images=(),
+        sections={"findings": report} if report else {},
+        findings=findings,
+    )
+
+
+@pytest.fixture
+def counted(tmp_path: Path):
+    def count(*studies: Study, **changes):
+        path = tmp_path / "manifest.parquet"
+        with ManifestWriter(path) as writer:
+            for one in studies:
+                writer.write(one)
+        return count_manifests([read_manifest(path, check=False)], **changes)
+
+    return count
+
+
+def test_positives_are_counted_over_all_data_sets(counted) -> None:
+    counts = counted(
+        study(0, {"Edema": YES, "Mass": NO}), study(1, {"Edema": YES, "Mass": MAYBE}), study(2, {"Edema": YES}, "two")
+    )
+    assert (counts.studies, counts.positive) == (3, {"Edema": 3})
+    assert counts.exposure("Edema") is Exposure.SEEN
+    assert counts.exposure("Mass") is Exposure.UNSEEN
+
+
+def test_a_finding_is_unseen_only_where_every_report_was_labelled_for_it(counted) -> None:
+    labels_only, labelled = study(0, {"Edema": NO}), study(1, {"Mass": NO}, "two", "No mass.")
+    counts = counted(labels_only, labelled)
+    assert counts.exposure("Mass") is Exposure.UNSEEN
+    assert counts.exposure("Edema") is Exposure.UNKNOWN
+    assert counts.exposure("Hernia") is Exposure.UNKNOWN
+    assert counted(labels_only).exposure("Hernia") is Exposure.UNSEEN
+    assert counted(labelled, absent=[Path("elsewhere")]).exposure("Mass") is Exposure.UNKNOWN
+
+
+def test_the_training_part_of_the_recipes_manifests_is_counted(tmp_path: Path) -> None:
+    manifest = write_tiny_manifest(tmp_path / "here", train=8)
+    recipe = tiny_recipe(manifest)
+    counts = count_training(recipe, None)
+    assert counts is not None
+    assert counts.studies == sum(counts.positive.values()) == 8
+    assert count_training(recipe, [tmp_path / "none"]) is None
+    gone = replace(counts, absent=(tmp_path / "none",))
+    assert count_training(recipe, [manifest, tmp_path / "none"]) == gone

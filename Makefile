@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: quickstart install test check format environment clean
+.PHONY: quickstart install test check format docs environment clean
 
 quickstart: $(VENV)/core.done ## made-up studies -> prepare -> pre-train -> evaluate -> runs/quickstart/report.html
 	$(BIN)/cxr-clip quickstart log.tensorboard=true
@@ -24,6 +24,10 @@ check: $(VENV)/dev.done ## format, lint, types, layers, tables
 format: $(VENV)/dev.done
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/dev.done ## the documentation as a site: site/index.html, which needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
 
 # An environment is made where none is whole, that is, where no pip answers. Debian's python3 cannot put pip in without
 # the package python3-venv; its own pip (22.3 or newer) then does.
@@ -46,4 +50,4 @@ $(VENV)/dev.done: $(VENV)/core.done
 	@touch $@
 
 clean:
-	rm -rf $(VENV) runs data-quickstart .mypy_cache .ruff_cache .pytest_cache .coverage*
+	rm -rf $(VENV) site runs data-quickstart .mypy_cache .ruff_cache .pytest_cache .coverage*

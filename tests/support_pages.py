@@ -26,17 +26,28 @@ def commands(page: Path) -> list[str]:
 
 
 def run_commands(
-    page: Path, command: Callable[..., int], *, more: Mapping[str, tuple[object, ...]] | None = None
+    page: Path,
+    command: Callable[..., int],
+    *,
+    more: Mapping[str, tuple[object, ...]] | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Run every `cxr-clip` line of a page; `more` are options that keep a command small, by its name.
+    """Run every `cxr-clip` line of a page, and return the lines.
 
-    Returns the lines that ran; other programs, such as pip, are left out.
+    `more` are options that keep a command small, by its name; `given` is what people put for words of the page that
+    stand for something of theirs. Patterns of files are filled in as a shell does; other programs, such as pip, are
+    left out.
     """
     ran = []
     for line in commands(page):
-        words = shlex.split(line.partition(" >")[0])
+        words = [(given or {}).get(word, word) for word in shlex.split(line.partition(" >")[0])]
         if words[0] != "cxr-clip":
             continue
-        assert command(*words[1:], *(more or {}).get(words[1], ())) == 0, line
+        filled = [one for word in words[1:] for one in (_matching(word) if "*" in word else [word])]
+        assert command(*filled, *(more or {}).get(words[1], ())) == 0, line
         ran.append(line)
     return ran
+
+
+def _matching(pattern: str) -> list[str]:
+    return sorted(str(path) for path in Path().glob(pattern))

@@ -10,6 +10,7 @@ from cxr_clip.evaluate.contract import (
     ImageRule,
     MeaningTask,
     RetrievalTask,
+    SubgroupsTask,
     Task,
     WordingTask,
 )
@@ -46,7 +47,11 @@ def _how(task: Task) -> str:
     return _how_else(task)
 
 
-def _how_else(task: WordingTask | MeaningTask | GroundingTask) -> str:
+def _how_else(task: WordingTask | MeaningTask | GroundingTask | SubgroupsTask) -> str:
+    if isinstance(task, SubgroupsTask):
+        return (
+            f"{_findings(len(task.prompts))}, {task.style}; AUROC and R@{task.recall} by {', '.join(task.attributes)}"
+        )
     if isinstance(task, WordingTask):
         most = max(len(one.wordings) for one in task.findings)
         return f"{_findings(len(task.findings))}, {most} wordings; AUROC of each, its spread, all of them together"

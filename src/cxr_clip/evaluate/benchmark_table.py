@@ -21,6 +21,7 @@ from cxr_clip.evaluate.contract import (
     PromptSet,
     RetrievalTask,
     SetScore,
+    SubgroupsTask,
     Task,
     Ties,
     Wording,
@@ -74,7 +75,16 @@ FINE_TUNE = (
 @lru_cache(maxsize=1)
 def benchmarks() -> tuple[Benchmark, ...]:
     """Every benchmark of the table, in the order in which it is printed."""
-    return (*_zero_shot(), *_classes(), *_retrieval(), *_few_shot(), *_wording(), *_meaning(), *_grounding())
+    return (
+        *_zero_shot(),
+        *_classes(),
+        *_retrieval(),
+        *_few_shot(),
+        *_wording(),
+        *_meaning(),
+        *_grounding(),
+        *_subgroups(),
+    )
 
 
 def by_name() -> Mapping[str, Benchmark]:
@@ -194,9 +204,8 @@ def _wordings(finding: str) -> FindingWordings:
 
 def _meaning() -> tuple[Benchmark, ...]:
     """Sentences of opposite meaning: on the same data sets, on the reports of MIMIC-CXR, and on any data set."""
-    chexpert = [one.name for one in TABLE if "chexpert" in one.sets and one.name != NO_FINDING]
     sentences, words = load_meaning_prompts(), load_zero_shot_prompts("paraphrase")
-    asked = [*ASKED.items(), ("mimic_cxr", chexpert), (None, tuple(sentences))]
+    asked = [*ASKED.items(), ("mimic_cxr", _chexpert()), (None, tuple(sentences))]
     return tuple(
         _on(
             "meaning",
@@ -208,6 +217,11 @@ def _meaning() -> tuple[Benchmark, ...]:
         )
         for source, findings in asked
     )
+
+
+def _chexpert() -> tuple[str, ...]:
+    """The findings that MIMIC-CXR is labelled with."""
+    return tuple(one.name for one in TABLE if "chexpert" in one.sets and one.name != NO_FINDING)
 
 
 def _on(kind: str, source: str | None, task: Task) -> Benchmark:
@@ -228,6 +242,16 @@ def _grounding() -> tuple[Benchmark, ...]:
             )
         )
     return tuple(records)
+
+
+def _subgroups() -> tuple[Benchmark, ...]:
+    """Subgroups side by side: on the data sets whose findings or reports are evaluated, and on any."""
+    standard = load_zero_shot_prompts("standard")
+    asked = [*ASKED.items(), ("mimic_cxr", _chexpert()), (None, tuple(standard))]
+    return tuple(
+        _on("subgroups", source, SubgroupsTask("standard", tuple(standard[finding] for finding in findings)))
+        for source, findings in asked
+    )
 
 
 def _findings(source: str, variant: str | None, style: str, findings: Sequence[str]) -> Benchmark:

@@ -15,6 +15,7 @@ from cxr_clip.evaluate.contract import (
     GroundingTask,
     MeaningTask,
     RetrievalTask,
+    SubgroupsTask,
     Task,
     WordingTask,
 )
@@ -25,6 +26,7 @@ from cxr_clip.evaluate.meaning_benchmark import measure_meaning
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.retrieval_benchmark import measure_retrieval
 from cxr_clip.evaluate.study_images import Advance, Embedder, ReadImage
+from cxr_clip.evaluate.subgroup_benchmark import measure_subgroups
 from cxr_clip.evaluate.subject import EvaluationOptions, Material, Subject
 from cxr_clip.evaluate.wording_benchmark import measure_wording
 from cxr_clip.study import Split, Study
@@ -41,6 +43,7 @@ MEASURES: Mapping[type[Task], Measure] = {
     WordingTask: measure_wording,
     MeaningTask: measure_meaning,
     GroundingTask: measure_grounding,
+    SubgroupsTask: measure_subgroups,
 }
 
 

@@ -186,7 +186,34 @@ class GroundingTask:
     contrast: str = "difference of means over the root of the sum of variances"
 
 
-Task = FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask | MeaningTask | GroundingTask
+@dataclass(frozen=True)
+class SubgroupsTask:
+    """Groups of patients and pictures side by side: the macro AUROC of findings, and recall from image to text.
+
+    A group is compared with at least `min_studies` studies, a finding with at least `min_positives` positive and
+    negative ones in every compared group. `age_bounds` are the first years of all age bands but the youngest.
+    """
+
+    kind: ClassVar[str] = "subgroups side by side"
+    style: str
+    prompts: tuple[ZeroShotPrompt, ...]
+    attributes: tuple[str, ...] = ("age", "sex", "view", "source", "images", "sections")
+    age_bounds: tuple[int, ...] = (18, 40, 60, 80)
+    min_studies: int = 20
+    min_positives: int = 5
+    recall: int = 10
+    images: str = "mean of the unit-length embeddings of the frontal images, of unit length; of a view, of its images"
+    text: str = "longer of findings and impression, in characters; identical ones are one target"
+
+    @property
+    def recall_figure(self) -> str:
+        """The name of the retrieval figure."""
+        return f"recall_at_{self.recall}"
+
+
+Task = (
+    FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask | MeaningTask | GroundingTask | SubgroupsTask
+)
 
 
 @dataclass(frozen=True)

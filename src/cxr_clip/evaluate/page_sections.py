@@ -18,6 +18,7 @@ from cxr_clip.evaluate.page import (
 )
 from cxr_clip.evaluate.page_grounding import grounding_rows
 from cxr_clip.evaluate.page_meaning import MeaningTable, meaning_rows, meaning_table
+from cxr_clip.evaluate.page_subgroups import SubgroupTable, subgroup_table
 from cxr_clip.evaluate.page_wording import Strips, strips_of, wording_rows
 from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry, GroundedPicture
@@ -32,6 +33,7 @@ KINDS = {
     "wording": "Dependence on wording",
     "meaning": "Opposite meanings",
     "grounding": "Grounding",
+    "subgroups": "Subgroups",
 }
 WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
 
@@ -60,6 +62,7 @@ class FigureSection:
     strips: Strips | None = None
     meanings: MeaningTable | None = None
     groundings: tuple[GroundedPicture, ...] = ()
+    subgroups: SubgroupTable | None = None
 
     @property
     def with_published(self) -> bool:
@@ -104,6 +107,7 @@ def figure_sections(results: Sequence[BenchmarkResult]) -> tuple[FigureSection, 
             strips=strips_of(result),
             meanings=meaning_table(result),
             groundings=result.groundings,
+            subgroups=subgroup_table(result),
         )
         for result in results
         if kind_of(result) != "zero_shot"
@@ -217,6 +221,11 @@ def _few_shot_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
     return tuple(rows)
 
 
+def _no_rows(_: BenchmarkResult) -> tuple[FigureRow, ...]:
+    """Subgroups have a table of their own."""
+    return ()
+
+
 _ROWS = {
     "retrieval": _retrieval_rows,
     "classes": _class_rows,
@@ -225,6 +234,7 @@ _ROWS = {
     "wording": wording_rows,
     "meaning": meaning_rows,
     "grounding": grounding_rows,
+    "subgroups": _no_rows,
 }
 LEADS: Mapping[str, str] = {
     "retrieval": "Given an image, where does its own report come among all reports, and the other way round. Identical "
@@ -240,6 +250,8 @@ LEADS: Mapping[str, str] = {
     "near they are to each other. Chance is what a model gives that hears no difference.",
     "grounding": "Whether the map of a finding lies where readers drew it. A map that knows no picture, and the text "
     "of another finding, are measured beside it: a figure that they reach says nothing of the model.",
+    "subgroups": "Whether groups of patients and pictures are served alike. Groups differ in what they have too, so a "
+    "gap is a reason to look and no proof of a cause.",
 }
 NOT_MEASURED: Mapping[str, str] = {
     "retrieval": "Not measured: fewer than two different reports here.",
@@ -249,4 +261,5 @@ NOT_MEASURED: Mapping[str, str] = {
     "wording": "Not measured: no finding has enough explicit positives and negatives here.",
     "meaning": "Not measured: no finding has enough studies of two opposites here.",
     "grounding": "Not measured: no finding was drawn on enough test images here.",
+    "subgroups": "Not measured: no two groups have enough studies here; the protocol below names them.",
 }

@@ -10,6 +10,7 @@ from cxr_clip.evaluate.contract import Benchmark
 from cxr_clip.evaluate.query_ranks import QueryRanks
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.statistics import Estimate
+from cxr_clip.evaluate.subgroup_figures import Subgroups
 from cxr_clip.metrics import RocCurve
 
 
@@ -92,7 +93,8 @@ class BenchmarkResult:
     of the training studies; those of wordings "auroc/<wording>/<finding>", and "lowest", "highest", "deviation",
     "median", "together", "gain" with "/<finding>" behind, or "/macro"; those of opposite meanings "negation",
     "uncertainty", "side", "severity" and those of texts alone with the same behind; those of grounding "pointing",
-    "iou_at_50", "iou_at_best", "contrast", the same with "_wrong_text" and "_centre", and "pointing_chance".
+    "iou_at_50", "iou_at_best", "contrast", the same with "_wrong_text" and "_centre", and "pointing_chance"; those of
+    subgroups "auroc/<attribute>/<group>", "recall_at_10/<attribute>/<group>", and "auroc_gap/<attribute>".
     `benchmark` is the record that was followed.
     """
 
@@ -108,3 +110,4 @@ class BenchmarkResult:
     groundings: tuple[GroundedPicture, ...] = field(default=(), repr=False)
     benchmark: Benchmark | None = None
     overlap: Overlap | None = None
+    subgroups: Subgroups | None = None

@@ -33,11 +33,22 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class StudyImages:
-    """Two unit-length embeddings of each study: its first image alone, and the mean of all its images in use."""
+    """Two unit-length embeddings of each study: its first image alone, and the mean of all its images in use.
+
+    `each` are those of all images in use, study after study; entry i of `counts` is how many study i has.
+    """
 
     first: Float[Tensor, "studies dim"]
     mean: Float[Tensor, "studies dim"]
-    images: int
+    each: Float[Tensor, "images dim"]
+    counts: tuple[int, ...]
+
+    def part(self, places: Sequence[int]) -> "StudyImages":
+        """Those of some of the studies."""
+        ends = np.cumsum([0, *self.counts])
+        rows = [row for place in places for row in range(ends[place], ends[place + 1])]
+        counts = tuple(self.counts[place] for place in places)
+        return StudyImages(self.first[list(places)], self.mean[list(places)], self.each[rows], counts)
 
 
 def images_in_use(study: Study) -> tuple[ImageFile, ...]:
@@ -54,11 +65,31 @@ def embed_studies(
     """
     counts = [len(images_in_use(study)) for study in studies]
     assert all(counts), "a study without an image in use"
-    embeddings = torch.cat(list(_embedded(embedder, studies, read_image, batch=batch, advance=advance)))
-    study_of_image = torch.repeat_interleave(torch.arange(len(studies)), torch.tensor(counts))
-    sums = torch.zeros(len(studies), embeddings.shape[1]).index_add_(0, study_of_image, embeddings)
+    files = [image for study in studies for image in images_in_use(study)]
+    each = embed_files(embedder, files, read_image, batch=batch, advance=advance)
+    mean = mean_by_study(each, np.repeat(np.arange(len(studies)), counts), len(studies))
     first = torch.tensor(np.cumsum([0, *counts[:-1]]))
-    return StudyImages(first=embeddings[first], mean=functional.normalize(sums, dim=1), images=sum(counts))
+    return StudyImages(first=each[first], mean=mean, each=each, counts=tuple(counts))
+
+
+def mean_by_study(
+    embeddings: Float[Tensor, "images dim"], study: NDArray[np.int64], studies: int
+) -> Float[Tensor, "studies dim"]:
+    """The mean of the embeddings of each study's images, of unit length; entry i of `study` is that of image i."""
+    sums = torch.zeros(studies, embeddings.shape[1]).index_add_(0, torch.from_numpy(study), embeddings)
+    return functional.normalize(sums, dim=1)
+
+
+def embed_files(
+    embedder: Embedder,
+    files: Sequence[ImageFile],
+    read_image: ReadImage,
+    *,
+    batch: int,
+    advance: Advance | None = None,
+) -> Float[Tensor, "images dim"]:
+    """Embed images in their order, in a stream of batches; `advance` hears how many of how many are done."""
+    return torch.cat(list(_embedded(embedder, files, read_image, batch=batch, advance=advance)))
 
 
 def embed_texts(embedder: Embedder, texts: Sequence[str], *, batch: int) -> Float[Tensor, "n dim"]:
@@ -74,10 +105,9 @@ def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _embedded(
-    embedder: Embedder, studies: Sequence[Study], read_image: ReadImage, *, batch: int, advance: Advance | None
+    embedder: Embedder, files: Sequence[ImageFile], read_image: ReadImage, *, batch: int, advance: Advance | None
 ) -> Iterator[Float[Tensor, "n dim"]]:
     """Read, embed and drop one batch of images after the other."""
-    files = [image for study in studies for image in images_in_use(study)]
     done = 0
     for part in in_batches(files, batch):
         yield embedder.embed_images([read_image(file) for file in part]).detach().float().cpu()

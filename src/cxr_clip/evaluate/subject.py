@@ -22,6 +22,7 @@ from cxr_clip.evaluate.study_images import (
     images_in_use,
 )
 from cxr_clip.evaluate.trained_on import Seen
+from cxr_clip.evaluate.view_images import ViewImages, embed_views
 from cxr_clip.study import Study
 
 
@@ -56,7 +57,8 @@ class Material:
 class Subject:
     """A model and the studies that have an image in use; their embeddings, and resamples of them by patient.
 
-    `known` are the embeddings where they were computed before.
+    `known` are the embeddings where they were computed before; `part_of` is the subject that this is a part of, and
+    the places of the studies there.
     """
 
     embedder: Embedder
@@ -64,6 +66,7 @@ class Subject:
     options: EvaluationOptions = field(default_factory=EvaluationOptions)
     advance: Advance | None = None
     known: StudyImages | None = None
+    part_of: "tuple[Subject, tuple[int, ...]] | None" = None
 
     @cached_property
     def studies(self) -> Sequence[Study]:
@@ -92,9 +95,25 @@ class Subject:
     def part(self, places: Sequence[int]) -> "Subject":
         """Some of the studies, with the embeddings that these have here."""
         studies = [self.studies[place] for place in places]
-        count = sum(len(images_in_use(study)) for study in studies)
-        known = StudyImages(self.images.first[places], self.images.mean[places], count)
-        return replace(self, material=replace(self.material, manifest=studies), known=known)
+        part_of = self, tuple(places)
+        return replace(
+            self, material=replace(self.material, manifest=studies), known=self.images.part(places), part_of=part_of
+        )
+
+    @cached_property
+    def by_view(self) -> ViewImages:
+        """The embeddings of all images in use and of the lateral ones, which are embedded for this alone."""
+        if self.part_of is not None:
+            whole, places = self.part_of
+            return whole.by_view.part(places)
+        return embed_views(
+            self.embedder,
+            self.studies,
+            self.images,
+            self.material.read_image,
+            batch=self.options.batch,
+            advance=self.advance,
+        )
 
     @cached_property
     def weights(self) -> NDArray[np.uint16]:

@@ -86,7 +86,7 @@ def ours(count: int, resamples: int) -> Callable[[], object]:
     def run() -> object:
         options = EvaluationOptions(resamples=resamples, gallery=0, batch=1024)
         material = Material(studies, no_image)
-        subject = Subject(Recorded(texts), material, options, known=StudyImages(images, images, count))
+        subject = Subject(Recorded(texts), material, options, known=StudyImages(images, images, images, (1,) * count))
         table = by_name()
         return [MEASURES[type(table[name].task)](table[name], subject).metrics for name in BENCHMARKS]
 

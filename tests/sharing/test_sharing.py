@@ -15,7 +15,7 @@ from cxr_clip.errors import CheckpointError
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.statistics import Estimate, exact
-from cxr_clip.sharing.card import model_card
+from cxr_clip.sharing.card import Presentation, model_card, use_here
 from cxr_clip.sharing.facts import Facts, Figure, Origin, SourceCount, gather
 from cxr_clip.tensor_files import save_weights
 from support_data import write_tiny_manifest
@@ -87,7 +87,7 @@ def test_the_card_has_counts_and_figures_with_their_intervals(trained: Path, tmp
 
 
 def test_the_header_is_one_that_the_hub_reads(run: Run) -> None:
-    card = ModelCard(model_card(run, Facts(), licence="apache-2.0", address="owner/name"))
+    card = ModelCard(model_card(run, Facts(), Presentation(use=use_here("owner/name"), licence="apache-2.0")))
     assert card.data.license == "apache-2.0"
     assert card.data.library_name == "cxr-clip"
     assert card.data.pipeline_tag == "zero-shot-image-classification"
@@ -97,7 +97,7 @@ def test_the_header_is_one_that_the_hub_reads(run: Run) -> None:
 
 
 def test_what_is_unknown_is_said(run: Run) -> None:
-    card = model_card(replace(run, recipe=tiny_recipe(Path("somewhere/mimic"))), Facts())
+    card = model_card(replace(run, recipe=tiny_recipe(Path("somewhere/mimic"))), Facts(), Presentation(use=""))
     assert "mimic; how many studies is not known here." in card
     assert "Nothing yet: `cxr-clip evaluate` writes" in card
     assert "Trained with cxr-clip" in card

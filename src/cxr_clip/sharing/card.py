@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import yaml
 from torch import Tensor
@@ -25,17 +26,28 @@ Research only. Not a medical device: not for diagnosis, triage or any decision a
 """
 
 
-def model_card(run: Run, facts: Facts, *, licence: str = "other", address: str | None = None) -> str:
-    """Return the card as Markdown with the YAML header of the hub.
+@dataclass(frozen=True)
+class Presentation:
+    """How a shared model is presented.
 
-    `licence` is an identifier of the hub ("apache-2.0", "cc-by-nc-4.0", "other"); `address` the model's name there.
+    `licence` is an identifier of the hub ("apache-2.0", "cc-by-nc-4.0", "other"), `use` the Markdown of how it is used,
+    `library` what the hub says it is read with.
     """
+
+    use: str
+    licence: str = "other"
+    library: str = "cxr-clip"
+    tags: tuple[str, ...] = ()
+
+
+def model_card(run: Run, facts: Facts, presentation: Presentation) -> str:
+    """Return the card as Markdown with the YAML header of the hub."""
     parts = [
-        f"---\n{_header(licence)}---",
+        f"---\n{_header(presentation)}---",
         f"# {run.recipe.name}",
         "A chest X-ray model: images and report texts in one space, where those of a study lie close together "
         "([method](https://arxiv.org/abs/2310.13292)).",
-        f"## Use\n\n{_use(address)}",
+        f"## Use\n\n{presentation.use}",
         f"## Model\n\n{_table(('part', 'what'), _parts(run))}",
         f"## Weights\n\n{_weights(facts.origin)}",
         f"## Training data\n\n{_data(run, facts.sources)}",
@@ -46,18 +58,19 @@ def model_card(run: Run, facts: Facts, *, licence: str = "other", address: str |
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _header(licence: str) -> str:
+def _header(presentation: Presentation) -> str:
     header = {
-        "license": licence,
-        "library_name": "cxr-clip",
+        "license": presentation.licence,
+        "library_name": presentation.library,
         "pipeline_tag": "zero-shot-image-classification",
         "language": ["en"],
-        "tags": ["chest-x-ray", "radiology", "medical-imaging", "clip", "contrastive-learning"],
+        "tags": ["chest-x-ray", "radiology", "medical-imaging", "clip", "contrastive-learning", *presentation.tags],
     }
     return yaml.safe_dump(header, sort_keys=False)
 
 
-def _use(address: str | None) -> str:
+def use_here(address: str | None) -> str:
+    """How a folder of this package is used, in Markdown; `address` is the model's name on the hub."""
     return (
         "```python\nimport cxr_clip\n\n"
         f"model = cxr_clip.load({address or 'THIS_FOLDER'!r})\n"
@@ -93,7 +106,7 @@ def _kind(backbone: object) -> str:
 
 def _weights(origin: Origin | None) -> str:
     if origin is None:
-        return "Trained with cxr-clip; every setting is in `recipe.yaml`."
+        return "Trained with cxr-clip; every setting is in `recipe.yaml` of its run folder."
     rows = [
         ("file", f"`{origin.file}`, {origin.size:,} bytes"),
         ("SHA-256", f"`{origin.sha256}`"),

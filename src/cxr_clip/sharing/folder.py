@@ -9,7 +9,7 @@ from cxr_clip.checkpoint import WEIGHTS, Run, write_run
 from cxr_clip.errors import CheckpointError
 from cxr_clip.recipe import Recipe
 from cxr_clip.reference import REFERENCE
-from cxr_clip.sharing.card import CARD, model_card
+from cxr_clip.sharing.card import CARD, Presentation, model_card, use_here
 from cxr_clip.sharing.facts import Facts, write_facts
 from cxr_clip.tensor_files import save_weights
 
@@ -39,7 +39,8 @@ def write_model(
     for file in filter(Path.is_file, beside):
         shutil.copyfile(file, folder / file.name)
     write_facts(folder, facts)
-    (folder / CARD).write_text(model_card(shared, facts, licence=licence, address=address), encoding="utf-8")
+    presentation = Presentation(use=use_here(address), licence=licence)
+    (folder / CARD).write_text(model_card(shared, facts, presentation), encoding="utf-8")
     # Last, as its recipe makes the folder a run.
     write_run(folder, shared)
 

@@ -36,19 +36,25 @@ class Form(StrEnum):
     """What a run can be exported to."""
 
     ONNX = "onnx"
+    HUGGINGFACE = "huggingface"
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path, typer.Argument(help="The folder to write; new or empty.")],
     *,
-    to: Annotated[Form, typer.Option(help="onnx: two files for ONNX runtimes (extra export).")],  # noqa: ARG001
+    to: Annotated[
+        Form,
+        typer.Option(help="onnx: two files for ONNX runtimes (extra export). huggingface: for transformers alone."),
+    ],
     licence: Annotated[str, typer.Option(help="An identifier of the hub, for the model card.")] = "other",
 ) -> None:
     """Write the best weights of a run for other programs, and prove that the embeddings are the same there."""
+    from cxr_clip.export.write_huggingface import export_huggingface
     from cxr_clip.export.write_onnx import export_onnx
 
-    certificate = export_onnx(run, out, licence=licence)
+    write = {Form.ONNX: export_onnx, Form.HUGGINGFACE: export_huggingface}[to]
+    certificate = write(run, out, licence=licence)
     say(
         f"{out}: embeddings differ from the run's by at most {certificate.images:.1e} (images) and "
         f"{certificate.texts:.1e} (texts); see certificate.json"

@@ -2,11 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jaxtyping
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # The modules whose signatures carry shapes: each call checks its arguments and its result. Before their first import.
@@ -70,3 +74,21 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., in
         return int(ended.value.code or 0)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A headless Chromium; skips where there is none."""
+    from support_page import chromium
+
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """A fresh page on a wide screen."""
+    opened = browser.new_page(viewport={"width": 1600, "height": 900})
+    opened.set_default_timeout(10_000)
+    yield opened
+    opened.close()

@@ -1,0 +1,105 @@
+// The study on the page: its files, the pictures read from them, and which stand side by side.
+
+import { Newest, ask, formOf } from "./requests.js";
+import { pictureOf } from "./picture.js";
+
+export const BESIDE = 4;
+
+export class Study extends EventTarget {
+  views = [];
+  active = null;
+  #count = 0;
+
+  // Views whose file the server could read, in their order.
+  get readable() {
+    return this.views.filter((view) => view.picture);
+  }
+
+  get shown() {
+    return this.views.filter((view) => view.shown && view.picture);
+  }
+
+  get settled() {
+    return this.views.every((view) => view.picture || view.error);
+  }
+
+  // Takes files up to what the server allows; returns a sentence about those that were left out, or null.
+  add(files, limits) {
+    const left = [];
+    for (const file of files) {
+      if (this.views.length >= limits.files) left.push(`a study has at most ${limits.files} pictures`);
+      else if (file.size > limits.file_bytes) left.push(`${file.name} is larger than ${megabytes(limits.file_bytes)}`);
+      else
+        this.views.push({ id: ++this.#count, file, picture: null, error: null, shown: false, reading: new Newest() });
+    }
+    this.#tell("files");
+    this.#readNext();
+    return left.length ? `Left out: ${[...new Set(left)].join("; ")}.` : null;
+  }
+
+  remove(view) {
+    view.reading.cancel();
+    this.views = this.views.filter((one) => one !== view);
+    if (this.active === view) this.active = this.shown[0] ?? null;
+    this.#tell("files");
+    this.#readNext();
+  }
+
+  clear() {
+    this.views.forEach((view) => view.reading.cancel());
+    this.views = [];
+    this.active = null;
+    this.#tell("files");
+  }
+
+  activate(view) {
+    if (this.active === view) return;
+    this.active = view;
+    this.#tell("active");
+  }
+
+  // Shows a view beside the others, or takes it from the stage; returns a sentence where that cannot be.
+  toggle(view) {
+    if (!view.shown && this.shown.length >= BESIDE)
+      return `At most ${BESIDE} views stand side by side: take one away first.`;
+    view.shown = !view.shown;
+    if (view.shown) this.active = view;
+    else if (this.active === view) this.active = this.shown[0] ?? null;
+    this.#tell("shown");
+    return null;
+  }
+
+  retry(view) {
+    view.error = null;
+    this.#tell("files");
+    this.#readNext();
+  }
+
+  // One picture after the other: the server's queue is for all.
+  #readNext() {
+    if (this.views.some((view) => view.isRead)) return;
+    const view = this.views.find((one) => !one.picture && !one.error);
+    if (!view) return;
+    view.isRead = true;
+    const ended = (values) => {
+      Object.assign(view, values, { isRead: false });
+      if (view.picture && this.shown.length < BESIDE) view.shown = true;
+      if (view.shown) this.active ??= view;
+      if (this.views.includes(view)) this.#tell("files");
+      this.#readNext();
+    };
+    view.reading.run(
+      async (signal) => pictureOf(await ask("/api/picture", { form: formOf({ images: view.file }), signal })),
+      {
+        then: (picture) => ended({ picture }),
+        otherwise: (error) => ended({ error }),
+      },
+    );
+  }
+
+  #tell(what) {
+    this.dispatchEvent(new CustomEvent("change", { detail: what }));
+  }
+}
+
+const megabytes = (bytes) => `${Math.round(bytes / 2 ** 20)} MiB`;

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from cxr_clip.calibration import Answer, Calibration, Probability
 from cxr_clip.data.findings import canonical
@@ -61,6 +62,15 @@ class Classification:
                 return one
         why = f"the model abstained: {'; '.join(self.abstained)}" if self.abstained else "it was not asked"
         raise EmbeddingInputError(f"{self.name} has no score of {finding!r}: {why}")
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """An image called `title` as the encoder left it, and what speaks against its being a chest X-ray."""
+
+    title: str
+    embedding: Float[Tensor, "dim"]
+    doubts: tuple[str, ...] = ()
 
 
 def prompts_for(
@@ -123,6 +133,36 @@ def score_findings(
         )
         for row in range(len(embeddings))
     ]
+
+
+def classify_images(
+    looked: Sequence[Looked],
+    prompts: Sequence[ZeroShotPrompt],
+    directions: Sequence[Direction],
+    calibration: Calibration | None,
+) -> tuple[Classification, ...]:
+    """What is said of each image by itself; nothing where something speaks against it."""
+    if not looked:
+        return ()
+    scores = score_findings(torch.stack([one.embedding for one in looked]), prompts, directions, calibration)
+    return tuple(
+        Classification(one.title, 1, () if one.doubts else said, one.doubts)
+        for one, said in zip(looked, scores, strict=True)
+    )
+
+
+def classify_together(
+    name: str,
+    looked: Sequence[Looked],
+    prompts: Sequence[ZeroShotPrompt],
+    directions: Sequence[Direction],
+    calibration: Calibration | None,
+) -> Classification:
+    """What is said of a study from the mean of its images; nothing where something speaks against one of them."""
+    told = tuple(f"{one.title}: {doubt}" for one in looked for doubt in one.doubts)
+    mean = functional.normalize(torch.stack([one.embedding for one in looked]).sum(dim=0, keepdim=True), dim=1)
+    (scores,) = score_findings(mean, prompts, directions, calibration)
+    return Classification(name, len(looked), () if told else scores, told)
 
 
 def _with_meaning(prompt: ZeroShotPrompt, score: float, calibration: Calibration | None) -> FindingScore:

@@ -17,12 +17,21 @@ from cxr_clip import checkpoint
 from cxr_clip.assemble import choose_device
 from cxr_clip.calibration import Calibration, read_calibration
 from cxr_clip.checkpoint import Run, load_run
-from cxr_clip.classify import Classification, Question, directions_of, prompts_for, score_findings
-from cxr_clip.data.pictures import SHORT_SIDE, ImageInput, as_picture, name_of, title_of
+from cxr_clip.classify import (
+    Classification,
+    Looked,
+    Question,
+    classify_images,
+    classify_together,
+    directions_of,
+    prompts_for,
+)
+from cxr_clip.data.pictures import SHORT_SIDE, ImageInput, as_picture, name_of
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.data.transforms import EvalTransform
+from cxr_clip.directions import Direction
 from cxr_clip.errors import EmbeddingInputError
-from cxr_clip.explain import Explanation, differences, text_maps, view_whole
+from cxr_clip.explain import Explanation, Square, TextMap, differences, text_maps, view_whole
 from cxr_clip.looking import Seen, look
 from cxr_clip.model.local_scores import LocalScores, Method, known_method, local_scores
 from cxr_clip.model.places import Places, places_of
@@ -165,12 +174,8 @@ class Embedder:
         Raises EmbeddingInputError that names the image which cannot be read, PromptError for a finding without prompt.
         """
         asked = prompts_for(findings, style=style, file=prompts)
-        embeddings, doubts = self._look(images, in_doubt=abstain, advance=advance)
-        scores = score_findings(embeddings, asked, directions_of(self.embed_texts, asked), self.calibration)
-        return tuple(
-            Classification(title_of(image, number), 1, () if doubts[number] else scores[number], doubts[number])
-            for number, image in enumerate(images)
-        )
+        looked = self._look(images, in_doubt=abstain, advance=advance)
+        return classify_images(looked, asked, self.directions(asked), self.calibration)
 
     def classify_study(
         self,
@@ -189,15 +194,26 @@ class Embedder:
         """
         asked = prompts_for(findings, style=style, file=prompts)
         chosen = study_images(images, views)
-        embeddings, doubts = self._look(chosen, in_doubt=abstain)
-        told = tuple(
-            f"{title_of(image, number)}: {doubt}"
-            for number, image in enumerate(chosen)
-            for doubt in doubts[number]
-        )  # fmt: skip
-        mean = functional.normalize(embeddings.sum(dim=0, keepdim=True), dim=1)
-        (scores,) = score_findings(mean, asked, directions_of(self.embed_texts, asked), self.calibration)
-        return Classification(name, len(chosen), () if told else scores, told)
+        looked = self._look(chosen, in_doubt=abstain)
+        return classify_together(name, looked, asked, self.directions(asked), self.calibration)
+
+    def see(self, number: int, image: ImageInput) -> Seen:
+        """Read image `number` as the model sees it; several threads may. Raises EmbeddingInputError that names it."""
+        return look(image, number, self.square, short_side=self._short_side)
+
+    def look_at(self, batch: Sequence[Seen], *, in_doubt: bool = True) -> list[Looked]:
+        """The embeddings of images that were seen, in one batch, with what speaks against each where that is asked."""
+        features = self.features([seen.square for seen in batch])
+        embeddings = self.embed_features(features).cpu()
+        unlike = self.reference.doubts(features) if in_doubt and self.reference is not None else [()] * len(batch)
+        return [
+            Looked(seen.title, embedding, (*seen.doubts, *more) if in_doubt else ())
+            for seen, embedding, more in zip(batch, embeddings, unlike, strict=True)
+        ]
+
+    def directions(self, prompts: Sequence[ZeroShotPrompt]) -> tuple[Direction, ...]:
+        """What the embeddings of images are compared with to score each of the prompts."""
+        return directions_of(self.embed_texts, prompts)
 
     def explain(
         self,
@@ -216,11 +232,24 @@ class Embedder:
         listed = [questions] if isinstance(questions, str | ZeroShotPrompt) else questions
         asked = prompts_for(listed, style=style, file=prompts)
         whole = view_whole(image, self._transform, short_side=self._short_side)
-        directions = differences(directions_of(self.embed_texts, asked))
-        found, places = self.locate([whole.seen.square], directions, method=method)
-        unlike = self.reference.doubts(self.features([whole.seen.square])) if self.reference is not None else [()]
-        maps = text_maps([one.finding for one in asked], found, places, whole.square)
-        return Explanation(whole.name, whole.picture, maps, (*whole.seen.doubts, *unlike[0]))
+        height, width = whole.picture.shape
+        maps = self.maps(whole.seen, asked, height=height, width=width, method=method)
+        (looked,) = self.look_at([whole.seen])
+        return Explanation(looked.title, whole.picture, maps, looked.doubts)
+
+    def maps(
+        self,
+        seen: Seen,
+        prompts: Sequence[ZeroShotPrompt],
+        *,
+        height: int,
+        width: int,
+        method: Method | str | None = None,
+    ) -> tuple[TextMap, ...]:
+        """Where in an image that was seen the scores of prompts come from, drawn out to `height` x `width` pixels."""
+        found, places = self.locate([seen.square], differences(self.directions(prompts)), method=method)
+        square = Square(height, width, seen.height, seen.width, self._transform)
+        return text_maps([one.finding for one in prompts], found, places, square)
 
     def locate(
         self,
@@ -271,22 +300,15 @@ class Embedder:
 
     def _look(
         self, images: Sequence[ImageInput], *, in_doubt: bool, advance: Callable[[int, int], None] | None = None
-    ) -> tuple[Tensor, list[tuple[str, ...]]]:
+    ) -> list[Looked]:
         """The embeddings of images, and what speaks against each of them where that is asked."""
         _refuse_one(images)
-        parts, doubts = [torch.empty(0, self.dim)], list[tuple[str, ...]]()
-        for batch in read_ahead(self._seen, list(enumerate(images)), batch=BATCH):
-            features = self.features([seen.square for seen in batch])
-            parts.append(self.embed_features(features).cpu())
-            unlike = self.reference.doubts(features) if in_doubt and self.reference is not None else [()] * len(batch)
-            doubts += [(*seen.doubts, *more) if in_doubt else () for seen, more in zip(batch, unlike, strict=True)]
+        looked: list[Looked] = []
+        for batch in read_ahead(lambda numbered: self.see(*numbered), list(enumerate(images)), batch=BATCH):
+            looked += self.look_at(batch, in_doubt=in_doubt)
             if advance is not None:
-                advance(len(doubts), len(images))
-        return torch.cat(parts), doubts
-
-    def _seen(self, numbered: tuple[int, ImageInput]) -> Seen:
-        number, image = numbered
-        return look(image, number, self.square, short_side=self._short_side)
+                advance(len(looked), len(images))
+        return looked
 
     @torch.inference_mode()
     def _embed_sentences(self, texts: Sequence[str]) -> Tensor:

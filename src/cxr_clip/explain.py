@@ -1,7 +1,7 @@
 """Where in an image a text is supported: the parts of its score, by place, in the coordinates of the image itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -120,12 +120,10 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """An image called `name` with all its pixels, as a model sees it, and how the one became the other."""
+    """An image with all its pixels, and as a model sees it."""
 
-    name: str
     picture: UInt8[np.ndarray, "height width"]
     seen: Seen
-    square: Square
 
 
 def view_whole(image: ImageInput, transform: EvalTransform, *, short_side: int) -> Whole:
@@ -133,9 +131,7 @@ def view_whole(image: ImageInput, transform: EvalTransform, *, short_side: int) 
     name = name_of(image, 0)
     source = read_once(image, name)
     picture = as_picture(source, name=name, short_side=WHOLE)
-    seen = look(source, 0, transform, short_side=short_side)
-    height, width = picture.shape
-    return Whole(title_of(image, 0), picture, seen, Square(height, width, seen.height, seen.width, transform))
+    return Whole(picture, replace(look(source, 0, transform, short_side=short_side), title=title_of(image, 0)))
 
 
 def differences(directions: Sequence[Direction]) -> Float[torch.Tensor, "directions dim"]:

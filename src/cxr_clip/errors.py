@@ -17,6 +17,10 @@ class ImageError(CxrClipError):
     """An image file cannot be turned into a picture; the message is the reason."""
 
 
+class ImageTooLargeError(ImageError):
+    """The header of an image promises more pixels than are allowed."""
+
+
 class ReportError(CxrClipError):
     """A report file cannot be read; the message is the reason."""
 
@@ -71,6 +75,10 @@ class StandardsError(CxrClipError):
 
 class ExportError(CxrClipError):
     """A model cannot be written in another program's form, or differs there from itself here."""
+
+
+class ServeError(CxrClipError):
+    """The server cannot be started as it was asked for."""
 
 
 class HubError(CxrClipError):

@@ -1,6 +1,7 @@
 """From stored grey values to 8-bit grey: one table over all values that the bits can hold, then one look-up a pixel."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt, UInt8, UInt16
@@ -80,14 +81,28 @@ def show(
     codes: UInt[np.ndarray, "height width"], display: Display, windowing: Windowing
 ) -> UInt8[np.ndarray, "height width"]:
     """Bring stored codes (two's complement where signed) to 8-bit grey. Raises ImageError where nothing can be seen."""
+    greys: UInt8[np.ndarray, "height width"] = look_up(
+        codes, table_of(count_codes(codes, display.bits), display, windowing)
+    )
+    return greys
+
+
+def count_codes(codes: UInt[np.ndarray, "height width"], bits: int) -> Int[np.ndarray, " codes"]:
+    """How often each code occurs."""
     flat = codes.reshape(-1)
-    greys = np.empty(flat.size, np.uint8)
-    blocks = [slice(start, start + _BLOCK_PIXELS) for start in range(0, flat.size, _BLOCK_PIXELS)]
-    counts = sum((np.bincount(flat[block], minlength=1 << display.bits) for block in blocks), start=np.int64(0))
-    table = table_of(np.asarray(counts), display, windowing)
-    for block in blocks:
-        greys[block] = table[flat[block]]
-    return greys.reshape(codes.shape)
+    return np.asarray(sum((np.bincount(flat[one], minlength=1 << bits) for one in _blocks(flat)), start=np.int64(0)))
+
+
+def look_up(codes: UInt[np.ndarray, "height width"], table: UInt[np.ndarray, " codes"]) -> Any:
+    """The entry of every code, in the type of the table."""
+    flat, entries = codes.reshape(-1), np.empty(codes.size, table.dtype)
+    for block in _blocks(flat):
+        entries[block] = table[flat[block]]
+    return entries.reshape(codes.shape)
+
+
+def _blocks(flat: UInt[np.ndarray, " pixels"]) -> list[slice]:
+    return [slice(start, start + _BLOCK_PIXELS) for start in range(0, flat.size, _BLOCK_PIXELS)]
 
 
 def table_of(counts: Int[np.ndarray, " codes"], display: Display, windowing: Windowing) -> UInt8[np.ndarray, " codes"]:
@@ -96,7 +111,7 @@ def table_of(counts: Int[np.ndarray, " codes"], display: Display, windowing: Win
     The modality LUT (or rescale) comes first, then the windowing; low values are white if `inverted`; padding is black
     and does not count, unless the whole picture is padding. Raises ImageError if the file's window leaves one grey.
     """
-    stored = _stored(display.bits, display.signed)
+    stored = stored_values(display.bits, display.signed)
     if display.palette is not None:
         return display.palette(stored).astype(np.uint8)
     values = (
@@ -104,7 +119,7 @@ def table_of(counts: Int[np.ndarray, " codes"], display: Display, windowing: Win
         if display.modality is None
         else display.modality(stored).astype(np.float64)
     )
-    padding = _padding(stored, counts, display.padding)
+    padding = padding_codes(stored, counts, display.padding)
     used = (counts > 0) & ~padding
     greys = np.rint(255 * _windowed(values, np.where(used, counts, 0), display, windowing)).astype(np.uint8)
     if greys[used].min() == greys[used].max() and values[used].min() < values[used].max():
@@ -114,15 +129,16 @@ def table_of(counts: Int[np.ndarray, " codes"], display: Display, windowing: Win
     return np.where(padding, np.uint8(0), 255 - greys if display.inverted else greys)
 
 
-def _stored(bits: int, signed: bool) -> Float[np.ndarray, " codes"]:
+def stored_values(bits: int, signed: bool) -> Float[np.ndarray, " codes"]:
     """The value of every code."""
     codes = np.arange(1 << bits, dtype=np.float64)
     return np.where(codes >= (1 << (bits - 1)), codes - (1 << bits), codes) if signed else codes
 
 
-def _padding(
+def padding_codes(
     stored: Float[np.ndarray, " codes"], counts: Int[np.ndarray, " codes"], limits: tuple[int, int] | None
 ) -> Bool[np.ndarray, " codes"]:
+    """Which codes are padding: those within the limits, unless the whole picture is."""
     if limits is None:
         return np.zeros(stored.shape, np.bool_)
     inside = (stored >= limits[0]) & (stored <= limits[1])
@@ -140,13 +156,13 @@ def _windowed(
         return shown / ((1 << int(display.voi.values.max()).bit_length()) - 1 or 1)
     if windowing is Windowing.FILE and display.window is not None:
         return display.window(values)
-    if windowing is Windowing.FILE and _is_plain_eight_bit(display):
+    if windowing is Windowing.FILE and is_plain_eight_bit(display):
         return values / 255
     used = values[counts > 0]
     return _between(values, used.min(), used.max())
 
 
-def _is_plain_eight_bit(display: Display) -> bool:
+def is_plain_eight_bit(display: Display) -> bool:
     """Whether the stored values are greys already."""
     rescaled = display.modality is not None or (display.slope, display.intercept) != (1, 0)
     return display.bits == 8 and not display.signed and not rescaled

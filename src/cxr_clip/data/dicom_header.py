@@ -15,7 +15,7 @@ import numpy as np
 
 from cxr_clip.data.dicom_display import Display, Lookup, Window
 from cxr_clip.data.dicom_pixels import Frame
-from cxr_clip.errors import ImageError, MissingPackageError
+from cxr_clip.errors import ImageError, ImageTooLargeError, MissingPackageError
 
 _IMPLICIT, _EXPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 _DEFLATED, _RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
@@ -118,7 +118,7 @@ def _frame(dataset: Any, syntax: str, max_pixels: int) -> Frame:
     if not dataset.get("PixelData") or height < 1 or width < 1:
         raise ImageError("the DICOM file has no image")
     if height * width > max_pixels:
-        raise ImageError(f"the header promises more than {max_pixels:,} pixels")
+        raise ImageTooLargeError(f"the header promises more than {max_pixels:,} pixels")
     if _number(dataset, "NumberOfFrames", 1) > 1:
         raise ImageError("the DICOM file has several frames")
     channels, photometric = _number(dataset, "SamplesPerPixel", 1), str(dataset.get("PhotometricInterpretation") or "")

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cxr_clip.data.dicom import decode_dicom, looks_like_dicom
+from cxr_clip.data.dicom_header import read_header
 from cxr_clip.data.dicom_windowing import Windowing
 from cxr_clip.data.jpeg_segments import picture_only
-from cxr_clip.errors import ImageError
+from cxr_clip.errors import ImageError, ImageTooLargeError
 
 Picture = UInt8[np.ndarray, "height width"]
 
@@ -26,6 +27,9 @@ MAX_PIXELS = 80_000_000
 JPEG_QUALITY = 95
 # The longest side that JPEG encoders write.
 _LONGEST_SIDE = 65_500
+
+# Pillow's modes of more than 8 bits.
+_DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 # What Pillow raises on damaged files: PNG SyntaxError and zlib.error, TIFF struct.error, most others OSError.
 _DAMAGE = (
@@ -60,10 +64,29 @@ def decode_image(data: bytes, *, short_side: int | None = None, windowing: Windo
         return shrink(_grey(image, short_side), short_side)
 
 
+def refuse_larger(data: bytes, *, max_pixels: int) -> None:
+    """Raise ImageTooLargeError where the header promises more pixels, ImageError where there is none to read."""
+    if looks_like_dicom(data):
+        read_header(data, max_pixels=max_pixels)
+        return
+    with _open(data, max_pixels):
+        pass
+
+
+def stored_grey(data: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]:
+    """The grey values of a PNG, JPEG or other file in its own depth, 8 or 16 bits. Raises ImageError.
+
+    Colour, palettes and rotation are as in `decode_image`.
+    """
+    with _open(data, max_pixels) as image:
+        upright = _upright(image)
+        return _sixteen_bits(np.asarray(upright)) if upright.mode in _DEEP else _eight_bit_grey(upright)
+
+
 def grey(image: Image.Image) -> Picture:
     """Decode an image that Pillow has opened or made to 8-bit grey, as `decode_image` does. Raises ImageError."""
     if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"the image has more than {MAX_PIXELS:,} pixels")
+        raise ImageTooLargeError(f"the image has more than {MAX_PIXELS:,} pixels")
     return _grey(image, None)
 
 
@@ -94,7 +117,7 @@ def shrink(picture: Picture, short_side: int | None) -> UInt8[np.ndarray, "new_h
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read the header alone; refuse what is no image and what is too large."""
     if not data:
         raise ImageError("the file is empty")
@@ -102,13 +125,13 @@ def _open(data: bytes) -> Image.Image:
         with _silence():
             image = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
-        raise ImageError(f"the header promises more than {MAX_PIXELS:,} pixels") from error
+        raise ImageTooLargeError(f"the header promises more than {max_pixels:,} pixels") from error
     except UnidentifiedImageError as error:
         raise ImageError(_what_else(data)) from error
     except _DAMAGE as error:
         raise ImageError(f"the {_kind(data)} header is damaged") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"the header promises more than {MAX_PIXELS:,} pixels")
+    if image.width * image.height > max_pixels:
+        raise ImageTooLargeError(f"the header promises more than {max_pixels:,} pixels")
     return image
 
 
@@ -142,18 +165,24 @@ def _what_else(data: bytes) -> str:
 
 def _grey(image: Image.Image, short_side: int | None) -> Picture:
     """Decode the pixels and bring them to 8-bit grey."""
-    kind = image.format or "image"
-    if kind == "JPEG" and image.mode in ("L", "RGB") and short_side is not None:
+    if image.format == "JPEG" and image.mode in ("L", "RGB") and short_side is not None:
         # Decodes at 1/2, 1/4 or 1/8 scale, never below the size that is asked for.
         image.draft(image.mode, _least_size(image, short_side))
+    upright = _upright(image)
+    return eight_bits(np.asarray(upright)) if upright.mode in _DEEP else _eight_bit_grey(upright)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Decode the pixels, and undo an EXIF rotation."""
     try:
         with _silence():
             image.load()
-            upright = ImageOps.exif_transpose(image)
+            return ImageOps.exif_transpose(image)
     except _DAMAGE as error:
-        raise ImageError(f"the {kind} data are truncated or damaged") from error
-    if upright.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N"):
-        return eight_bits(np.asarray(upright))
+        raise ImageError(f"the {image.format or 'image'} data are truncated or damaged") from error
+
+
+def _eight_bit_grey(upright: Image.Image) -> Picture:
     if upright.mode == "F":
         raise ImageError("the pixels are fractions; their black and white are unknown")
     if upright.mode in ("P", "PA"):
@@ -166,13 +195,17 @@ def _least_size(image: Image.Image, short_side: int) -> tuple[int, int]:
     return max(short_side, round(image.width * scale)), max(short_side, round(image.height * scale))
 
 
-def eight_bits(deep: NDArray[np.generic]) -> Picture:
+def eight_bits(deep: NDArray[np.integer]) -> Picture:
     """Scale unsigned integers of more than 8 bits by the depth that they use. Raises ImageError beyond 16 bits."""
-    values = deep.astype(np.int64)
-    if values.size == 0 or values.min() < 0 or values.max() > 65535:
-        raise ImageError("the pixels do not fit 16 bits")
+    values = _sixteen_bits(deep).astype(np.int64)
     highest = (1 << max(8, int(values.max()).bit_length())) - 1
     return np.asarray((values * 255 + highest // 2) // highest, dtype=np.uint8)
+
+
+def _sixteen_bits(deep: NDArray[np.integer]) -> NDArray[np.uint16]:
+    if deep.size == 0 or deep.min() < 0 or deep.max() > 65535:
+        raise ImageError("the pixels do not fit 16 bits")
+    return deep.astype(np.uint16, copy=False)
 
 
 def _is_small_grey_jpeg(data: bytes, short_side: int) -> bool:

@@ -114,7 +114,7 @@ def _of_array(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     if values.ndim == 2 and values.dtype == np.uint8:
         return np.asarray(values)
     if values.ndim == 2 and values.dtype == np.uint16:
-        return eight_bits(values)
+        return eight_bits(values.astype(np.uint16, copy=False))
     mend = "give a grey uint8 array of height x width"
     if values.dtype.kind == "f":
         mend += "; of fractions black and white are unknown: scale yours to 0..255 and round"

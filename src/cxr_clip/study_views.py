@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from cxr_clip.data.dicom import looks_like_dicom
 from cxr_clip.data.pictures import ImageInput
 from cxr_clip.errors import EmbeddingInputError
-from cxr_clip.prepare.image_headers import read_header
+from cxr_clip.prepare.image_headers import dicom_header, read_header
 from cxr_clip.study import View, views_in_use
 
 Given = TypeVar("Given", bound=ImageInput)
@@ -19,7 +20,7 @@ def study_images(images: Sequence[Given], views: Sequence[View | str] | None = N
     `views` are the views of the images; without them that of a DICOM file is read from its header, and others are
     unknown. Raises EmbeddingInputError where no image is left, a view is none, or there are more or fewer than images.
     """
-    known = [_view_of(image) for image in images] if views is None else [_checked(view) for view in views]
+    known = views_of(images) if views is None else [_checked(view) for view in views]
     if len(known) != len(images):
         raise EmbeddingInputError(f"{len(images)} images have {len(known)} views: give one view for each image")
     used = views_in_use(known)
@@ -31,7 +32,14 @@ def study_images(images: Sequence[Given], views: Sequence[View | str] | None = N
     return [images[number] for number in used]
 
 
+def views_of(images: Sequence[ImageInput]) -> list[View]:
+    """Return the view that each image tells of itself: files and bytes of DICOM do, others are unknown."""
+    return [_view_of(image) for image in images]
+
+
 def _view_of(image: ImageInput) -> View:
+    if isinstance(image, bytes) and looks_like_dicom(image):
+        return dicom_header(image).view or View.UNKNOWN
     if not isinstance(image, str | os.PathLike):
         return View.UNKNOWN
     return read_header(Path(image)).view or View.UNKNOWN

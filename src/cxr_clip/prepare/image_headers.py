@@ -3,8 +3,9 @@
 import struct
 import warnings
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -46,13 +47,20 @@ def read_header(path: Path) -> ImageHeader:
 
     Raises MissingPackageError where pydicom is not installed.
     """
-    read = _of_dicom if path.suffix.lower() in DICOM_SUFFIXES else _of_picture
+    read = _of_dicom_file if path.suffix.lower() in DICOM_SUFFIXES else _of_picture
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return read(path)
         except _DAMAGE:
             return ImageHeader()
+
+
+def dicom_header(data: bytes) -> ImageHeader:
+    """Read the header of the bytes of a DICOM file, as `read_header` does that of a file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _of_dicom(BytesIO(data))
 
 
 def size_as_distributed(path: str, header: ImageHeader, *, side: int) -> tuple[int, int]:
@@ -67,16 +75,21 @@ def size_as_distributed(path: str, header: ImageHeader, *, side: int) -> tuple[i
     return header.height, header.width
 
 
-def _of_dicom(path: Path) -> ImageHeader:
+def _of_dicom_file(path: Path) -> ImageHeader:
+    with path.open("rb") as file:
+        return _of_dicom(file)
+
+
+def _of_dicom(file: BinaryIO) -> ImageHeader:
     try:
         import pydicom
     except ImportError as error:
         raise MissingPackageError('DICOM images need pydicom: pip install "cxr-clip[dicom]"') from error
     damage = (*_DAMAGE, pydicom.errors.BytesLengthException, pydicom.errors.InvalidDicomError)
-    if _is_deflated(path):
+    if _is_deflated(file):
         return ImageHeader()
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
     except damage:
         return ImageHeader()
     said = {tag: _said(dataset, tag, damage) for tag in _TAGS}
@@ -90,13 +103,14 @@ def _of_dicom(path: Path) -> ImageHeader:
     )
 
 
-def _is_deflated(path: Path) -> bool:
+def _is_deflated(file: BinaryIO) -> bool:
     """Whether the elements before the data set, however many they are, name the deflated transfer syntax."""
-    with path.open("rb") as file:
-        start = file.read(_PREAMBLE + len(_GROUP_LENGTH) + 4)
-        said = start.startswith(_GROUP_LENGTH, _PREAMBLE)
-        length = int.from_bytes(start[-4:], "little") if said else _MAX_META_BYTES
-        return _DEFLATED in start + file.read(min(length, _MAX_META_BYTES))
+    start = file.read(_PREAMBLE + len(_GROUP_LENGTH) + 4)
+    said = start.startswith(_GROUP_LENGTH, _PREAMBLE)
+    length = int.from_bytes(start[-4:], "little") if said else _MAX_META_BYTES
+    start += file.read(min(length, _MAX_META_BYTES))
+    file.seek(0)
+    return _DEFLATED in start
 
 
 def _said(dataset: Any, tag: str, damage: tuple[type[Exception], ...]) -> str:

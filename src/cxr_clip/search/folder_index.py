@@ -15,7 +15,7 @@ from cxr_clip.embeddings_file import ABOUT, IMAGE, Embeddings
 from cxr_clip.errors import SearchIndexError
 from cxr_clip.search import vectors
 from cxr_clip.search.index_files import MANIFEST, IndexFiles, check, publish, read_files, stored
-from cxr_clip.search.rows import as_hits, has_one_of, reports_of, wanted_rows
+from cxr_clip.search.rows import Values, as_hits, has_one_of, reports_of, values_of, wanted_rows
 from cxr_clip.search.vector_index import Hit, Wanted
 
 _NUMBER = "row"
@@ -41,6 +41,19 @@ class FolderIndex:
     def count(self) -> int:
         """How many embeddings there are."""
         return len(self._rows)
+
+    @property
+    def values(self) -> Values:
+        """What a search can be narrowed to."""
+        return values_of(self._rows)
+
+    def has(self, row_id: str) -> bool:
+        """Whether there is a row of this id."""
+        return bool(has_one_of(self._rows, "id", [row_id]).any())
+
+    def has_images_of(self, study_id: str) -> bool:
+        """Whether there is an image of this study."""
+        return bool(self._images_of(study_id).any())
 
     def add(self, embeddings: Embeddings) -> None:
         """Add rows, those with a known id in its place; a reader sees all of them or none. Raises SearchIndexError."""
@@ -87,7 +100,7 @@ class FolderIndex:
 
     def embedding_of(self, study_id: str) -> NDArray[np.float32]:
         """The mean of the embeddings of a study's images, of unit length. Raises SearchIndexError."""
-        chosen = has_one_of(self._rows, "study_id", [study_id]) & has_one_of(self._rows, "kind", [IMAGE])
+        chosen = self._images_of(study_id)
         if not chosen.any():
             raise SearchIndexError(f"no image of study {study_id!r} is in {self.folder}: give a study that is")
         mean = vectors.vectors_of(self._index, self._numbers[chosen]).sum(axis=0)
@@ -116,6 +129,9 @@ class FolderIndex:
         """How many rows there are of each kind: images, and each section of reports."""
         counts = pc.value_counts(self._rows.column("kind")).to_pylist()
         return {one["values"]: one["counts"] for one in sorted(counts, key=lambda one: str(one["values"]))}
+
+    def _images_of(self, study_id: str) -> NDArray[np.bool_]:
+        return has_one_of(self._rows, "study_id", [study_id]) & has_one_of(self._rows, "kind", [IMAGE])
 
     def _nearest(self, query: NDArray[np.float32], asked: int, allowed: vectors.Numbers) -> Any:
         probing = self.files.probing

@@ -1,6 +1,7 @@
 """What the rows of an index are about: which of them are wanted, and rows as hits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,25 @@ def wanted_rows(rows: pa.Table, wanted: Wanted) -> NDArray[np.bool_]:
     if wanted.without:
         found &= ~has_one_of(rows, "study_id", wanted.without)
     return found
+
+
+@dataclass(frozen=True)
+class Values:
+    """How many rows there are, and what they can be told apart by, each in order."""
+
+    entries: int
+    sources: tuple[str, ...]
+    splits: tuple[str, ...]
+    views: tuple[str, ...]
+    kinds: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+def values_of(rows: pa.Table) -> Values:
+    """The values that a search can be narrowed to."""
+    columns = (rows.column(name) for name in ("source", "split", "view", "kind"))
+    named = (*columns, pc.list_flatten(rows.column("findings")))
+    return Values(len(rows), *(tuple(sorted(filter(None, pc.unique(column).to_pylist()))) for column in named))
 
 
 def has_one_of(rows: pa.Table, name: str, values: Sequence[str]) -> NDArray[np.bool_]:

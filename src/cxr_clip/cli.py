@@ -12,6 +12,7 @@ from cxr_clip.commands.model import benchmarks, evaluate, quickstart, recipe, tr
 from cxr_clip.commands.overlap import overlap
 from cxr_clip.commands.prepare import merge, prepare_app
 from cxr_clip.commands.search import index_app, search
+from cxr_clip.commands.serve import serve
 from cxr_clip.commands.share import export, import_weights, push
 from cxr_clip.commands.statistics import calibrate, compare
 from cxr_clip.commands.synthesize import synthesize_app
@@ -24,7 +25,7 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Start": (quickstart,),
     "Data": (prepare_app, merge, inspect, overlap, synthesize_app),
     "Train and measure": (train, evaluate, benchmarks, compare, calibrate, recipe),
-    "Use a model": (classify, explain, reference, embed, index_app, search, import_weights, export, push),
+    "Use a model": (classify, explain, serve, reference, embed, index_app, search, import_weights, export, push),
 }
 
 

@@ -15,7 +15,7 @@ from cxr_clip.embeddings_file import ABOUT, IMAGE, Embeddings
 from cxr_clip.errors import SearchIndexError
 from cxr_clip.search import vectors
 from cxr_clip.search.index_files import MANIFEST, IndexFiles, check, publish, read_files, stored
-from cxr_clip.search.rows import Values, as_hits, has_one_of, reports_of, values_of, wanted_rows
+from cxr_clip.search.rows import IndexContents, as_hits, contents_of, has_one_of, reports_of, wanted_rows
 from cxr_clip.search.vector_index import Hit, Wanted
 
 _NUMBER = "row"
@@ -43,9 +43,9 @@ class FolderIndex:
         return len(self._rows)
 
     @property
-    def values(self) -> Values:
+    def contents(self) -> IndexContents:
         """What a search can be narrowed to."""
-        return values_of(self._rows)
+        return contents_of(self._rows)
 
     def has(self, row_id: str) -> bool:
         """Whether there is a row of this id."""

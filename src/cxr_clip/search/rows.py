@@ -33,7 +33,7 @@ def wanted_rows(rows: pa.Table, wanted: Wanted) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class Values:
+class IndexContents:
     """How many rows there are, and what they can be told apart by, each in order."""
 
     entries: int
@@ -44,11 +44,11 @@ class Values:
     findings: tuple[str, ...]
 
 
-def values_of(rows: pa.Table) -> Values:
+def contents_of(rows: pa.Table) -> IndexContents:
     """The values that a search can be narrowed to."""
     columns = (rows.column(name) for name in ("source", "split", "view", "kind"))
     named = (*columns, pc.list_flatten(rows.column("findings")))
-    return Values(len(rows), *(tuple(sorted(filter(None, pc.unique(column).to_pylist()))) for column in named))
+    return IndexContents(len(rows), *(tuple(sorted(filter(None, pc.unique(column).to_pylist()))) for column in named))
 
 
 def has_one_of(rows: pa.Table, name: str, values: Sequence[str]) -> NDArray[np.bool_]:

@@ -1,0 +1,83 @@
+"""A server process: its socket first, then the model, then requests until it is told to stop."""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from cxr_clip.errors import ServeError
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket at an address, which nobody reaches before the server runs. Raises ServeError where it is not free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with made:
+            made.bind((host, port))
+            yield made
+    except OSError as error:
+        raise ServeError(_why(error, host, port)) from error
+
+
+def run_server(app: ASGIApp, at: socket.socket, *, requests: int, seconds: float, started: Callable[[], None]) -> None:
+    """Serve until SIGTERM or an interruption; requests in work end first, within `seconds`.
+
+    `requests` may be in work at once; as many again may be on their way in.
+    """
+    settings = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        backlog=4 * requests,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=max(1, round(seconds)),
+    )
+    # Requests end when a signal comes; it is sent again afterwards, and then there is nothing left to end.
+    before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        asyncio.run(_serve(uvicorn.Server(settings), at, started))
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+async def _serve(server: uvicorn.Server, at: socket.socket, started: Callable[[], None]) -> None:
+    async def tell() -> None:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        started()
+
+    telling = asyncio.create_task(tell())
+    await server.serve(sockets=[at])
+    telling.cancel()
+
+
+def log_to_stderr() -> None:
+    """One line of JSON on stderr for each request, and what goes wrong; nothing of libraries below a warning."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    ours = logging.getLogger("cxr_clip.web")
+    ours.handlers, ours.propagate = [handler], False
+    ours.setLevel(logging.INFO)
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is taken: stop what listens there, or give another --port"
+    return f"{host}:{port} cannot be listened on ({error.strerror or error}): give another --host or --port"

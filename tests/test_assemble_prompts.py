@@ -11,7 +11,7 @@ import pytest
 
 from cxr_clip import assemble
 from cxr_clip.data.manifest import ManifestWriter, read_manifest
-from cxr_clip.data.prompts import load_prompt_bank, write_prompt_report
+from cxr_clip.data.prompts import load_prompt_bank, sayable, write_prompt_report
 from cxr_clip.errors import PromptError
 from cxr_clip.study import Certainty
 from support_data import write_tiny_manifest
@@ -69,7 +69,7 @@ def test_what_may_be_stated_is_asked_for_and_nothing_else(
     tmp_path: Path, findings: dict[str, Certainty], negatives: int | None
 ) -> None:
     stated = drawn(findings, tmp_path / "all.json", negatives=negatives)
-    asked = set(assemble.sayable(findings, negatives=negatives))
+    asked = set(sayable(findings, negatives=negatives))
     assert asked == stated
 
 

@@ -1,7 +1,7 @@
 """From a recipe to objects: the only place where settings become models, data sets and loaders."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from cxr_clip.data.batching import Collate
 from cxr_clip.data.dataset import Part, StudyDataset, choose_images, first_images
-from cxr_clip.data.findings import NO_FINDING
+from cxr_clip.data.hold_out import HeldOutCounts, added_up, findings_to_hold_out, hold_out, refuse_without_effect
 from cxr_clip.data.manifest import Manifest, read_manifest
-from cxr_clip.data.prompts import PromptBank, load_prompt_bank
+from cxr_clip.data.prompts import PromptBank, load_prompt_bank, sayable
+from cxr_clip.data.rare_draws import Draws, draws_of_studies
 from cxr_clip.data.store import ImageStore
 from cxr_clip.data.texts import Wording, choose_texts, fixed_texts, states_labels, training_texts
 from cxr_clip.data.transforms import EvalTransform, TrainTransform
@@ -43,7 +44,7 @@ from cxr_clip.recipe import (
     SourceSettings,
     Trained,
 )
-from cxr_clip.study import Certainty, ImageFile, Split, Study
+from cxr_clip.study import ImageFile, Split, Study
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -51,22 +52,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """One manifest of a recipe: its training and validation studies and how they are put into words."""
+    """One manifest of a recipe: its training and validation studies and how they are put into words.
+
+    `held_out` counts what was kept from each split, if findings are held out.
+    """
 
     train: Manifest
     validate: Manifest
     store: ImageStore
     wording: Wording
+    held_out: Mapping[Split, HeldOutCounts] = field(default_factory=dict)
 
 
 def open_sources(settings: DataSettings) -> tuple[Source, ...]:
     """The manifests of a recipe.
 
-    Raises TrainingError where there is nothing to learn from, PromptError where the prompt file lacks sentences for
-    what studies with labels only may have to state.
+    Raises TrainingError where there is nothing to learn from, or nothing to hold out, PromptError where the prompt file
+    lacks sentences for what studies with labels only may have to state.
     """
     bank = load_prompt_bank(settings.prompts)
     sources = tuple(_open_source(one, bank, shuffle=settings.sentence_order == "shuffled") for one in settings.sources)
+    if settings.hold_out:
+        sources = _without(sources, findings_to_hold_out(settings.hold_out))
     if not any(len(source.train) for source in sources):
         raise TrainingError("no manifest of data.sources has a study in the split 'train'")
     _refuse_missing_sentences(bank, sources)
@@ -89,6 +96,32 @@ def _open_source(settings: SourceSettings, bank: PromptBank, *, shuffle: bool) -
     )
 
 
+def _without(sources: tuple[Source, ...], findings: frozenset[str]) -> tuple[Source, ...]:
+    """The sources without what speaks of some findings."""
+    held = [(hold_out(source.train, findings), hold_out(source.validate, findings)) for source in sources]
+    refuse_without_effect(findings, added_up(part.counts for pair in held for part in pair))
+    counts = [{Split.TRAIN: train.counts, Split.VALIDATE: validate.counts} for train, validate in held]
+    return tuple(
+        replace(source, train=train.manifest, validate=validate.manifest, held_out=of_splits)
+        for source, (train, validate), of_splits in zip(sources, held, counts, strict=True)
+    )
+
+
+def held_out(sources: tuple[Source, ...]) -> Mapping[Split, HeldOutCounts]:
+    """What was kept from each split of all sources; nothing where no finding is held out."""
+    splits = dict.fromkeys(split for source in sources for split in source.held_out)
+    return {split: added_up(source.held_out[split] for source in sources) for split in splits}
+
+
+def study_draws(settings: DataSettings, sources: tuple[Source, ...], *, batch_size: int) -> Draws | None:
+    """How often each training study is drawn in an epoch; None: once each. Raises TrainingError where all are alike."""
+    asked = settings.rare_sampling
+    if asked is None:
+        return None
+    tables = [source.train.table for source in sources]
+    return draws_of_studies(tables, exponent=asked.exponent, most=asked.most_draws, batch_size=batch_size)
+
+
 def _refuse_missing_sentences(bank: PromptBank, sources: tuple[Source, ...]) -> None:
     bank.require(
         pair
@@ -97,16 +130,6 @@ def _refuse_missing_sentences(bank: PromptBank, sources: tuple[Source, ...]) -> 
         if states_labels(study, source.wording)
         for pair in sayable(study.findings, negatives=source.wording.negatives)
     )
-
-
-def sayable(findings: Mapping[str, Certainty], *, negatives: int | None) -> Iterator[tuple[str, Certainty]]:
-    """All that prompt reports of these findings may state, whatever is drawn (see `write_prompt_report`)."""
-    others = [(name, certainty) for name, certainty in findings.items() if name != NO_FINDING]
-    absent = [pair for pair in others if pair[1] is Certainty.NEGATIVE]
-    yield from (pair for pair in others if pair not in absent)
-    yield from absent if negatives != 0 else ()
-    if len(absent) == len(others) or findings.get(NO_FINDING) is Certainty.POSITIVE:
-        yield NO_FINDING, findings.get(NO_FINDING, Certainty.POSITIVE)
 
 
 def make_model(recipe: Recipe, sources: tuple[Source, ...]) -> "tuple[DualEncoder, PreTrainedTokenizerBase]":

@@ -7,6 +7,7 @@ tokeniser/             vocabulary and rules
 weights.safetensors    the best weights so far
 resume.safetensors     the last state of the training, for its continuation
 studies.sha256         a fingerprint of the studies that it learns from
+held_out.json          how many studies and labels were kept from it, where findings are held out
 metrics.jsonl          the log
 reference.safetensors  which images the model knows (reference.py)
 calibration.json       what its scores mean (calibration.py)
@@ -38,6 +39,7 @@ RECIPE = "recipe.yaml"
 WEIGHTS = "weights.safetensors"
 RESUME = "resume.safetensors"
 STUDIES = "studies.sha256"
+HELD_OUT = "held_out.json"
 METRICS = "metrics.jsonl"
 # A text that shows how a tokeniser treats case, accents, numbers and punctuation.
 _ANY_TEXT = "Small LEFT pleural effusion; naïve 3.5 cm, no pneumothorax."

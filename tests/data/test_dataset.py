@@ -80,6 +80,14 @@ def test_a_sample_is_the_same_in_any_order_and_object() -> None:
     assert len({sample.texts for sample in forwards.values()}) == len(keys)
 
 
+def test_a_study_that_comes_twice_in_an_epoch_is_varied_twice() -> None:
+    studies = dataset([study(0)])
+    first, second = studies[SampleKey(0, 0)], studies[SampleKey(0, 0, copy=1)]
+    assert first.texts != second.texts
+    assert not all(map(np.array_equal, first.images, second.images))
+    assert studies[SampleKey(0, 0, copy=1)].texts == second.texts
+
+
 def test_another_seed_draws_differently() -> None:
     key = SampleKey(0, 0)
     assert dataset([study(0)], seed=1)[key].texts != dataset([study(0)], seed=2)[key].texts

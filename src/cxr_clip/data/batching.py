@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from cxr_clip.data.dataset import SampleKey, StudyDataset, StudySample
+from cxr_clip.data.rare_draws import Draws, drawn_epoch
 from cxr_clip.distributed import SINGLE, Workers
 from cxr_clip.errors import CxrClipError, TrainingError
 from cxr_clip.tensors import Batch, Tokens
@@ -33,7 +34,8 @@ class Order(Protocol):
 class TrainingOrder:
     """The keys of this worker's share of every batch of a whole training, from `start_step` on.
 
-    Each epoch is a permutation drawn from (seed, epoch); its last short batch is left out. One loader serves all
+    Each epoch is a permutation drawn from (seed, epoch), or as many studies drawn by `draws` (data/rare_draws.py), of
+    which some come several times; its last short batch is left out. One loader serves all
     epochs, so that its processes start once, and a continued run takes up the same order in the middle. `batch_size`
     is that of all workers together: their shares of a batch, one after the other, are the batch of a single one.
     Raises TrainingError where a worker would have nothing of a batch.
@@ -48,6 +50,7 @@ class TrainingOrder:
         total_steps: int,
         start_step: int = 0,
         workers: Workers = SINGLE,
+        draws: Draws | None = None,
     ) -> None:
         if batch_size < workers.count:
             raise TrainingError(
@@ -61,6 +64,7 @@ class TrainingOrder:
         self._seed = seed
         self._total_steps = total_steps
         self._start_step = start_step
+        self._draws = draws
 
     def __len__(self) -> int:
         return self._total_steps - self._start_step
@@ -69,16 +73,20 @@ class TrainingOrder:
         step = self._start_step
         while step < self._total_steps:
             epoch, first = divmod(step, self.steps_per_epoch)
-            order = self._epoch(epoch)
+            order, copies = self._epoch(epoch)
             last = min(self.steps_per_epoch, first + self._total_steps - step)
             for batch in range(first, last):
-                rows = order[batch * self._batch_size : (batch + 1) * self._batch_size][self._own]
-                yield [SampleKey(epoch, int(row)) for row in rows]
+                rows = np.arange(batch * self._batch_size, (batch + 1) * self._batch_size)[self._own]
+                yield [SampleKey(epoch, int(order[row]), int(copies[row])) for row in rows]
             step += last - first
 
-    def _epoch(self, epoch: int) -> NDArray[np.int64]:
+    def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The studies of an epoch in their order, and how often each came before."""
         # (seed, epoch) alone would be the generator of study 0, as numpy fills up with zeros; no study has this number.
-        return np.random.default_rng((self._seed, epoch, self._studies)).permutation(self._studies)
+        rng = np.random.default_rng((self._seed, epoch, self._studies))
+        if self._draws is not None:
+            return drawn_epoch(self._draws, rng)
+        return rng.permutation(self._studies), np.zeros(self._studies, dtype=np.int64)
 
 
 def steps_per_epoch(studies: int, batch_size: int) -> int:

@@ -23,10 +23,11 @@ class ChooseImages(Protocol):
 
 
 class SampleKey(NamedTuple):
-    """Study number `study` of the data set, drawn in an epoch."""
+    """Study number `study` of the data set, drawn in an epoch; `copy` counts how often before in the same epoch."""
 
     epoch: int
     study: int
+    copy: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Part:
 
 
 class StudyDataset:
-    """The studies of one or several manifests; item (epoch, index) depends on `seed`, epoch and index alone."""
+    """The studies of one or several manifests; an item depends on `seed` and its key alone."""
 
     def __init__(
         self, parts: Sequence[Part], *, choose: ChooseImages, transform: DrawPicture, images: int, seed: int
@@ -64,9 +65,9 @@ class StudyDataset:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(self, key: SampleKey) -> StudySample:
-        epoch, index = key
+        epoch, index, copy = key
         part, study = self._find(index)
-        rng = np.random.default_rng((self._seed, epoch, index))
+        rng = np.random.default_rng((self._seed, epoch, index, copy) if copy else (self._seed, epoch, index))
         files = self._choose(study, rng, count=self._images)
         texts = part.texts(study, rng)
         pictures = {file: _read(part, study, file) for file in dict.fromkeys(files)}

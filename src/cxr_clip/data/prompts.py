@@ -1,6 +1,6 @@
 """Findings put into words: the prompt bank, prompt reports for training, and the prompts of zero-shot questions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -129,6 +129,16 @@ def write_prompt_report(
     stated = _stated(findings, rng, negatives=negatives)
     sentences = [bank.draw(finding, certainty, rng) for finding, certainty in stated.items()]
     return " ".join(sentences[index] for index in rng.permutation(len(sentences)))
+
+
+def sayable(findings: Mapping[str, Certainty], *, negatives: int | None) -> Iterator[tuple[str, Certainty]]:
+    """All that prompt reports of these findings may state, whatever is drawn (see `write_prompt_report`)."""
+    others = [(name, certainty) for name, certainty in findings.items() if name != NO_FINDING]
+    absent = [pair for pair in others if pair[1] is Certainty.NEGATIVE]
+    yield from (pair for pair in others if pair not in absent)
+    yield from absent if negatives != 0 else ()
+    if len(absent) == len(others) or findings.get(NO_FINDING) is Certainty.POSITIVE:
+        yield NO_FINDING, findings.get(NO_FINDING, Certainty.POSITIVE)
 
 
 def _stated(

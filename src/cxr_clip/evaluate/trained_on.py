@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_clip.data.manifest import FILE_NAME, Manifest
+from cxr_clip.data.hold_out import findings_to_hold_out, without
+from cxr_clip.data.manifest import Manifest
 from cxr_clip.errors import EvaluationError, ManifestError
 from cxr_clip.evaluate.study_images import Advance
+from cxr_clip.evaluate.training_counts import is_manifest
 from cxr_clip.overlap.audit import audit
 from cxr_clip.overlap.sides import Part, Side, open_parts, read_side
 from cxr_clip.recipe import Recipe
@@ -60,16 +62,13 @@ def read_training(
     if not wanted:
         return Training(None, NOT_ASKED)
     folders = list(trained_on or (source.manifest for source in recipe.data.sources))
-    here = [folder for folder in folders if _is_manifest(folder)]
+    here = [folder for folder in folders if is_manifest(folder)]
     absent = [folder for folder in folders if folder not in here]
     if absent and trained_on:
         raise ManifestError(f"no manifest at {absent[0]}: give the folders of the training with --trained-on")
-    parts = open_parts(here, [Split.TRAIN])
+    held_out = findings_to_hold_out(recipe.data.hold_out)
+    parts = [Part(one.folder, without(one.manifest, held_out)) for one in open_parts(here, [Split.TRAIN])]
     if not sum(len(part.manifest) for part in parts):
         return Training(None, NOT_HERE)
     remark = f"not audited against {', '.join(map(str, absent))}: not here" if absent else ""
     return Training(read_side(parts, threads=os.cpu_count() or 1, advance=advance), remark)
-
-
-def _is_manifest(path: Path) -> bool:
-    return (path / FILE_NAME if path.is_dir() else path).is_file()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxr_clip.data.columns import counts_of, entries
+from cxr_clip.data.hold_out import findings_to_hold_out, without
 from cxr_clip.data.manifest import FILE_NAME, Manifest, read_manifest
 from cxr_clip.data.reports import REPORT_SECTIONS
 from cxr_clip.recipe import Recipe
@@ -29,34 +30,39 @@ class TrainingCounts:
     """How many of the training studies are positive of each finding.
 
     `labelled` has, for each data set with reports, the findings that its labels speak of in either sense: of any other
-    its reports may speak too. `absent` are manifests of the training that are not here.
+    its reports may speak too. `absent` are manifests of the training that are not here, `held_out` findings that were
+    kept from it.
     """
 
     studies: int
     positive: Mapping[str, int]
     labelled: tuple[frozenset[str], ...]
     absent: tuple[Path, ...] = ()
+    held_out: frozenset[str] = frozenset()
 
     def exposure(self, finding: str) -> Exposure:
         """Whether the training states a finding."""
         if self.positive.get(finding, 0):
             return Exposure.SEEN
-        known = not self.absent and all(finding in one for one in self.labelled)
+        known = finding in self.held_out or (not self.absent and all(finding in one for one in self.labelled))
         return Exposure.UNSEEN if known else Exposure.UNKNOWN
 
 
 def count_training(recipe: Recipe, trained_on: Sequence[Path] | None) -> TrainingCounts | None:
     """Count the training part of the manifests that a recipe names, or of `trained_on`; None where none is here."""
     folders = list(trained_on or (source.manifest for source in recipe.data.sources))
-    here = [folder for folder in folders if _is_manifest(folder)]
-    parts = [read_manifest(folder, check=False).where(split=Split.TRAIN) for folder in here]
+    here = [folder for folder in folders if is_manifest(folder)]
+    held_out = findings_to_hold_out(recipe.data.hold_out)
+    parts = [without(read_manifest(folder, check=False).where(split=Split.TRAIN), held_out) for folder in here]
     if not sum(map(len, parts)):
         return None
-    return count_manifests(parts, absent=[folder for folder in folders if folder not in here])
+    return count_manifests(parts, absent=[folder for folder in folders if folder not in here], held_out=held_out)
 
 
-def count_manifests(manifests: Sequence[Manifest], *, absent: Iterable[Path] = ()) -> TrainingCounts:
-    """Count the studies of manifests."""
+def count_manifests(
+    manifests: Sequence[Manifest], *, absent: Iterable[Path] = (), held_out: frozenset[str] = frozenset()
+) -> TrainingCounts:
+    """Count the studies of manifests, from which `held_out` was left out already."""
     positive: Counter[str] = Counter()
     labelled: list[frozenset[str]] = []
     for manifest in manifests:
@@ -66,7 +72,7 @@ def count_manifests(manifests: Sequence[Manifest], *, absent: Iterable[Path] = (
             positive.update(counts_of(findings.filter(pc.equal(certainties, Certainty.POSITIVE.value))))
             if _has_reports(table):
                 labelled.append(frozenset(pc.unique(findings).to_pylist()))
-    return TrainingCounts(sum(map(len, manifests)), dict(positive), tuple(labelled), tuple(absent))
+    return TrainingCounts(sum(map(len, manifests)), dict(positive), tuple(labelled), tuple(absent), held_out)
 
 
 def _has_reports(table: pa.Table) -> bool:
@@ -74,5 +80,6 @@ def _has_reports(table: pa.Table) -> bool:
     return bool(set(REPORT_SECTIONS).intersection(pc.unique(sections).to_pylist()))
 
 
-def _is_manifest(path: Path) -> bool:
+def is_manifest(path: Path) -> bool:
+    """Whether there is a manifest, or a folder that has one."""
     return (path / FILE_NAME if path.is_dir() else path).is_file()

@@ -34,12 +34,24 @@ class AugmentSettings(Section):
         return self
 
 
+class RareSamplingSettings(Section):
+    """Studies with rare findings are drawn more often (data/rare_draws.py), none more than `most_draws` times an epoch.
+
+    `exponent` 0.5 weighs by the square root of the inverse frequency of a study's rarest positive finding, 1 by the
+    inverse itself.
+    """
+
+    exponent: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    most_draws: Annotated[int, Field(ge=2)] = 8
+
+
 class DataSettings(Section):
     """What is read, and what is drawn from each study.
 
     `training_pixels` fast: images of training are decoded at a reduced scale where that suffices and resized quickly;
     exact: as for evaluation, which is how the published code resizes. `sentence_order`: of reports; prompt reports are
-    always shuffled.
+    always shuffled. `rare_sampling` null: every study once an epoch. `hold_out`: findings that the training is not to
+    see (data/hold_out.py).
     """
 
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
@@ -51,3 +63,5 @@ class DataSettings(Section):
     training_pixels: Literal["fast", "exact"] = "fast"
     sentence_order: Literal["shuffled", "written"] = "shuffled"
     augment: AugmentSettings = AugmentSettings()
+    rare_sampling: RareSamplingSettings | None = None
+    hold_out: tuple[str, ...] = ()

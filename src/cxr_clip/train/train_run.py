@@ -1,9 +1,10 @@
 """A recipe and a folder in, a trained run out; a folder that holds a run is continued."""
 
+import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cxr_clip.checkpoint import Run
 from cxr_clip.data.batching import Collate, Order, TrainingOrder, batches, batches_ahead, in_order, steps_per_epoch
 from cxr_clip.data.chunked_batches import batches_by_chunks
 from cxr_clip.data.dataset import StudyDataset
+from cxr_clip.data.hold_out import HeldOutCounts
 from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, replicate
 from cxr_clip.losses import LossWeights
@@ -22,6 +24,7 @@ from cxr_clip.model.lora import require_peft
 from cxr_clip.model.placement import place
 from cxr_clip.recipe import DataSettings, Recipe, TrainSettings
 from cxr_clip.runlog import RunLog, require_tensorboard
+from cxr_clip.study import Split
 from cxr_clip.tensors import Batch
 from cxr_clip.train.averaging import Average
 from cxr_clip.train.continuation import refuse_other_workers_recipe, run_to_continue
@@ -32,6 +35,7 @@ from cxr_clip.train.profile import profiled, told
 from cxr_clip.train.training import Pace, Training
 from cxr_clip.train.validation import by_loss, by_recall
 from cxr_clip.train.zero_shot import Question, questions
+from cxr_clip.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def train_run(
         # Not before all of the recipe has proved possible: the mended one must find no run of another recipe here.
         checkpoint.write_run(folder, run)
         (folder / checkpoint.STUDIES).write_text(f"{fingerprint(sources)}\n", encoding="utf-8")
+        _keep_counts(folder, assemble.held_out(sources))
     console = Console(stderr=True) if progress and workers.leads else None
     with RunLog(
         folder if workers.leads else None,
@@ -75,6 +80,13 @@ def train_run(
         with profiled(folder) if profile and workers.leads else nullcontext() as after_step:
             result = train(training, resume=resume, weights=weights, log=log, after_step=after_step)
     return Trained(result, _summary(result, folder) + (f"\n{told(folder)}" if profile else ""))
+
+
+def _keep_counts(folder: Path, held_out: Mapping[Split, HeldOutCounts]) -> None:
+    """Say in the run how many studies and labels were kept from it, if findings are held out."""
+    if held_out:
+        content = {split.value: asdict(counts) for split, counts in held_out.items()}
+        write_whole(folder / checkpoint.HELD_OUT, json.dumps(content, indent=1) + "\n")
 
 
 def _refuse_what_is_absent(recipe: Recipe, workers: Workers) -> None:
@@ -101,6 +113,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
     checking = assemble.make_validation_set(recipe.data, sources)
     collate = assemble.make_collate(recipe, run.tokeniser)
     pace = _pace(recipe, len(data))
+    draws = assemble.study_draws(recipe.data, sources, batch_size=settings.batch_size)
     factors = LearningRateFactors(**settings.factors.model_dump())
     load = _loading(recipe, collate, device, workers)
 
@@ -112,6 +125,7 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
             total_steps=pace.total_steps,
             start_step=step,
             workers=workers,
+            draws=draws,
         )
         return load(data, order)
 

@@ -12,6 +12,7 @@ from cxr_clip.evaluate.contract import (
     RetrievalTask,
     SubgroupsTask,
     Task,
+    ViewsTask,
     WordingTask,
 )
 from cxr_clip.study import Split
@@ -47,7 +48,11 @@ def _how(task: Task) -> str:
     return _how_else(task)
 
 
-def _how_else(task: WordingTask | MeaningTask | GroundingTask | SubgroupsTask) -> str:
+def _how_else(task: WordingTask | MeaningTask | GroundingTask | SubgroupsTask | ViewsTask) -> str:
+    if isinstance(task, ViewsTask):
+        return (
+            f"{_findings(len(task.prompts))}, {task.style}; AUROC and R@{task.recall} of all images and of single views"
+        )
     if isinstance(task, SubgroupsTask):
         return (
             f"{_findings(len(task.prompts))}, {task.style}; AUROC and R@{task.recall} by {', '.join(task.attributes)}"

@@ -24,6 +24,7 @@ from cxr_clip.evaluate.contract import (
     SubgroupsTask,
     Task,
     Ties,
+    ViewsTask,
     Wording,
     WordingTask,
 )
@@ -84,6 +85,7 @@ def benchmarks() -> tuple[Benchmark, ...]:
         *_meaning(),
         *_grounding(),
         *_subgroups(),
+        *_views(),
     )
 
 
@@ -250,6 +252,16 @@ def _subgroups() -> tuple[Benchmark, ...]:
     asked = [*ASKED.items(), ("mimic_cxr", _chexpert()), (None, tuple(standard))]
     return tuple(
         _on("subgroups", source, SubgroupsTask("standard", tuple(standard[finding] for finding in findings)))
+        for source, findings in asked
+    )
+
+
+def _views() -> tuple[Benchmark, ...]:
+    """All images against single views: on the data sets whose studies have both views, and on any."""
+    standard = load_zero_shot_prompts("standard")
+    asked = [("openi", CHESTXRAY14), ("mimic_cxr", _chexpert()), (None, tuple(standard))]
+    return tuple(
+        _on("views", source, ViewsTask("standard", tuple(standard[finding] for finding in findings)))
         for source, findings in asked
     )
 

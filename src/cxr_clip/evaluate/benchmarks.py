@@ -17,6 +17,7 @@ from cxr_clip.evaluate.contract import (
     RetrievalTask,
     SubgroupsTask,
     Task,
+    ViewsTask,
     WordingTask,
 )
 from cxr_clip.evaluate.few_shot import measure_few_shot
@@ -28,6 +29,7 @@ from cxr_clip.evaluate.retrieval_benchmark import measure_retrieval
 from cxr_clip.evaluate.study_images import Advance, Embedder, ReadImage
 from cxr_clip.evaluate.subgroup_benchmark import measure_subgroups
 from cxr_clip.evaluate.subject import EvaluationOptions, Material, Subject
+from cxr_clip.evaluate.views_benchmark import measure_views
 from cxr_clip.evaluate.wording_benchmark import measure_wording
 from cxr_clip.study import Split, Study
 
@@ -44,6 +46,7 @@ MEASURES: Mapping[type[Task], Measure] = {
     MeaningTask: measure_meaning,
     GroundingTask: measure_grounding,
     SubgroupsTask: measure_subgroups,
+    ViewsTask: measure_views,
 }
 
 

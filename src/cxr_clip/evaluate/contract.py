@@ -211,6 +211,23 @@ class SubgroupsTask:
         return f"recall_at_{self.recall}"
 
 
+@dataclass(frozen=True)
+class ViewsTask:
+    """What all images of a study give against its frontal, or lateral, ones alone, where it has both.
+
+    It needs `min_studies` such studies; a finding counts with at least `min_positives` positive and negative ones.
+    """
+
+    kind: ClassVar[str] = "all images against single views"
+    style: str
+    prompts: tuple[ZeroShotPrompt, ...]
+    min_studies: int = 20
+    min_positives: int = 5
+    recall: int = 10
+    images: str = "mean of the unit-length embeddings of all, of the frontal or of the lateral images, of unit length"
+    text: str = "longer of findings and impression, in characters; identical ones are one target"
+
+
 Task = (
     FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask | MeaningTask | GroundingTask | SubgroupsTask
 )

@@ -19,6 +19,7 @@ from cxr_clip.evaluate.page import (
 from cxr_clip.evaluate.page_grounding import grounding_rows
 from cxr_clip.evaluate.page_meaning import MeaningTable, meaning_rows, meaning_table
 from cxr_clip.evaluate.page_subgroups import SubgroupTable, subgroup_table
+from cxr_clip.evaluate.page_views import views_rows
 from cxr_clip.evaluate.page_wording import Strips, strips_of, wording_rows
 from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.results import BenchmarkResult, GalleryEntry, GroundedPicture
@@ -34,6 +35,7 @@ KINDS = {
     "meaning": "Opposite meanings",
     "grounding": "Grounding",
     "subgroups": "Subgroups",
+    "views": "All images against single views",
 }
 WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
 
@@ -235,6 +237,7 @@ _ROWS = {
     "meaning": meaning_rows,
     "grounding": grounding_rows,
     "subgroups": _no_rows,
+    "views": views_rows,
 }
 LEADS: Mapping[str, str] = {
     "retrieval": "Given an image, where does its own report come among all reports, and the other way round. Identical "
@@ -252,6 +255,8 @@ LEADS: Mapping[str, str] = {
     "of another finding, are measured beside it: a figure that they reach says nothing of the model.",
     "subgroups": "Whether groups of patients and pictures are served alike. Groups differ in what they have too, so a "
     "gap is a reason to look and no proof of a cause.",
+    "views": "What the lateral image of a study adds: all of its images together against its frontal, or lateral, ones "
+    "alone, for the same studies.",
 }
 NOT_MEASURED: Mapping[str, str] = {
     "retrieval": "Not measured: fewer than two different reports here.",
@@ -262,4 +267,5 @@ NOT_MEASURED: Mapping[str, str] = {
     "meaning": "Not measured: no finding has enough studies of two opposites here.",
     "grounding": "Not measured: no finding was drawn on enough test images here.",
     "subgroups": "Not measured: no two groups have enough studies here; the protocol below names them.",
+    "views": "Not measured: too few studies have a frontal and a lateral image here.",
 }

@@ -10,6 +10,7 @@ _OF_FINDINGS = {
     "wording": ("deviation/", "together/", "gain/"),
     "meaning": ("negation/", "uncertainty/", "side/", "severity/"),
     "grounding": ("pointing/", "pointing_chance/"),
+    "views": ("gain/", "auroc/macro/", "image_to_text/", "text_to_image/"),
 }
 
 

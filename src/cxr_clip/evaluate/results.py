@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_clip.evaluate.contract import Benchmark
+from cxr_clip.evaluate.differences import Difference
 from cxr_clip.evaluate.query_ranks import QueryRanks
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.statistics import Estimate
@@ -94,7 +95,8 @@ class BenchmarkResult:
     "median", "together", "gain" with "/<finding>" behind, or "/macro"; those of opposite meanings "negation",
     "uncertainty", "side", "severity" and those of texts alone with the same behind; those of grounding "pointing",
     "iou_at_50", "iou_at_best", "contrast", the same with "_wrong_text" and "_centre", and "pointing_chance"; those of
-    subgroups "auroc/<attribute>/<group>", "recall_at_10/<attribute>/<group>", and "auroc_gap/<attribute>".
+    subgroups "auroc/<attribute>/<group>", "recall_at_10/<attribute>/<group>", and "auroc_gap/<attribute>"; those
+    of views "auroc/macro/<images>", "image_to_text/recall_at_10/<images>", and "gain/auroc/macro/<images>".
     `benchmark` is the record that was followed.
     """
 
@@ -111,3 +113,4 @@ class BenchmarkResult:
     benchmark: Benchmark | None = None
     overlap: Overlap | None = None
     subgroups: Subgroups | None = None
+    differences: tuple[Difference, ...] = ()

@@ -229,7 +229,15 @@ class ViewsTask:
 
 
 Task = (
-    FindingsTask | ClassesTask | RetrievalTask | FewShotTask | WordingTask | MeaningTask | GroundingTask | SubgroupsTask
+    FindingsTask
+    | ClassesTask
+    | RetrievalTask
+    | FewShotTask
+    | WordingTask
+    | MeaningTask
+    | GroundingTask
+    | SubgroupsTask
+    | ViewsTask
 )
 
 

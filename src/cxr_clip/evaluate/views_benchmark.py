@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 from torch import Tensor
 
@@ -124,10 +124,14 @@ def _recalls(task: ViewsTask, subject: Subject, both: _Both) -> list[_Figure]:
     found: dict[str, dict[str, Draws]] = {"image_to_text": {}, "text_to_image": {}}
     for name, images in both.images.items():
         ranks = both_ways(images[chosen], embedded, merged.group)
-        found["image_to_text"][name] = weighted_mean((ranks.to_text <= task.recall) * 1.0, weights)
-        found["text_to_image"][name] = weighted_mean((ranks.to_image <= task.recall) * 1.0, weights[:, merged.first])
+        found["image_to_text"][name] = _shares(ranks.to_text <= task.recall, weights)
+        found["text_to_image"][name] = _shares(ranks.to_image <= task.recall, weights[:, merged.first])
     counts = {"image_to_text": len(chosen), "text_to_image": len(merged.first)}
     return [_Figure(f"{way}/recall_at_{task.recall}", drawn, counts[way]) for way, drawn in found.items()]
+
+
+def _shares(hits: Bool[ndarray, "queries"], weights: Shaped[ndarray, "draws queries"]) -> Draws:
+    return weighted_mean(hits.astype(np.float64), weights)
 
 
 def _differences(benchmark: str, figures: Sequence[_Figure]) -> tuple[Difference, ...]:

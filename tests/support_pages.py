@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -25,26 +25,31 @@ def commands(page: Path) -> list[str]:
     return [line for line in (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines) if line]
 
 
+def is_form(line: str) -> bool:
+    """Whether a line shows how a command is called, with words in capitals or in brackets for what people give."""
+    return re.search(r"(^|[\s=])[A-Z][A-Z_]+(\b|\.\.\.)|\[", line.partition(" >")[0]) is not None
+
+
 def run_commands(
     page: Path,
     command: Callable[..., int],
     *,
     more: Mapping[str, tuple[object, ...]] | None = None,
-    given: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
 ) -> list[str]:
     """Run every `cxr-clip` line of a page, and return the lines.
 
-    `more` are options that keep a command small, by its name; `given` is what people put for words of the page that
-    stand for something of theirs. Patterns of files are filled in as a shell does; other programs, such as pip, are
-    left out.
+    `more` are options that keep a command small, by its name; those in `without` are left to other tests. Patterns of
+    files are filled in as a shell does; forms, and other programs such as pip, are left out.
     """
     ran = []
     for line in commands(page):
-        words = [(given or {}).get(word, word) for word in shlex.split(line.partition(" >")[0])]
-        if words[0] != "cxr-clip":
+        words = shlex.split(line.partition(" >")[0])
+        if words[0] != "cxr-clip" or words[1] in without or is_form(line):
             continue
         filled = [one for word in words[1:] for one in (_matching(word) if "*" in word else [word])]
-        assert command(*filled, *(more or {}).get(words[1], ())) == 0, line
+        smaller = () if "--help" in words else (more or {}).get(words[1], ())
+        assert command(*filled, *smaller) == 0, line
         ran.append(line)
     return ran
 

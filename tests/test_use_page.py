@@ -2,7 +2,6 @@
 
 import re
 import runpy
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +13,10 @@ from cxr_clip.errors import EmbeddingInputError
 from support_data import made_up_picture, write_tiny_manifest
 from support_dicom import dicom
 from support_models import tiny_run_folder
+from support_pages import DOCS, blocks, run_commands
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "use.md").read_text("utf-8")
+PAGE = DOCS / "use.md"
 Command = Callable[..., int]
 
 
@@ -35,25 +35,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
 def test_the_python_of_the_page_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = "".join(blocks("python"))
+    code = "".join(blocks(PAGE, "python"))
     names: dict[str, object] = {}
-    exec(compile(code, "docs/use.md", "exec"), names)  # the page's own code
+    exec(compile(code, str(PAGE), "exec"), names)  # the page's own code
     assert capsys.readouterr().out.count("similarity, not a probability") == 8
     assert names["similarity"].shape == (2, 2)  # type: ignore[attr-defined]
 
 
 def test_the_commands_of_the_page_run(place: Path, command: Command) -> None:
-    lines = [line.partition("  #")[0] for line in "".join(blocks("sh")).splitlines()]
-    assert len(lines) == 5
-    for line in lines:
-        words = shlex.split(line.partition(">")[0].replace("scans/*.dcm", "scans/a.dcm"))
-        assert words[0] == "cxr-clip"
-        assert command(*words[1:], "--device", "cpu") == 0, line
+    assert (
+        len(run_commands(PAGE, command, more=dict.fromkeys(("classify", "embed", "reference"), ("--device", "cpu"))))
+        == 5
+    )
     assert (place / "openi.parquet").is_file()
 
 
@@ -61,7 +55,7 @@ def test_the_error_on_the_page_is_that_of_the_program(place: Path) -> None:
     (place / "chest.dcm").write_bytes(b"no picture")
     (quoted,) = re.findall(r"`(picture 1 .*?)`", PAGE)
     with pytest.raises(EmbeddingInputError, match=re.escape(quoted)):
-        exec(compile(blocks("python")[0], "docs/use.md", "exec"), {})
+        exec(compile(blocks(PAGE, "python")[0], str(PAGE), "exec"), {})
 
 
 @pytest.mark.parametrize(

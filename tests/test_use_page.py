@@ -53,7 +53,7 @@ def test_the_commands_of_the_page_run(place: Path, command: Command) -> None:
 
 def test_the_error_on_the_page_is_that_of_the_program(place: Path) -> None:
     (place / "chest.dcm").write_bytes(b"no picture")
-    (quoted,) = re.findall(r"`(picture 1 .*?)`", PAGE)
+    (quoted,) = re.findall(r"`(picture 1 .*?)`", PAGE.read_text("utf-8"))
     with pytest.raises(EmbeddingInputError, match=re.escape(quoted)):
         exec(compile(blocks(PAGE, "python")[0], str(PAGE), "exec"), {})
 

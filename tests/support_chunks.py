@@ -1,12 +1,14 @@
 """A batch and a training in double precision for tests of chunks; as a program, the same step on several workers.
 
-    python support_chunks.py FOLDER WORKERSxCHUNKS...
+    python support_chunks.py FOLDER WORKERSxCHUNKSxTURNED...
 
-FOLDER/2x3 then holds the gradients, after the mean over workers, of two workers that take their shares in three chunks.
+FOLDER/2x3x1 then holds the gradients, after the mean over workers, of two workers that take their shares in three
+chunks, each text with one hard negative.
 """
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +18,7 @@ from cxr_clip.distributed import Workers, replicate
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.image_encoder import image_encoder_from_architecture
 from cxr_clip.model.text_encoder import set_dropout, text_encoder_from_architecture
-from cxr_clip.tensors import Batch, Tokens
+from cxr_clip.tensors import Batch, HardNegatives, Tokens
 from cxr_clip.train.step import learn
 from cxr_clip.train.training import Training
 from support_models import TEXT
@@ -33,6 +35,17 @@ SWIN = {
     "drop_path_rate": 0.0,
 }
 STUDIES, STEP = 7, 5
+
+
+def with_hard_negatives(batch: Batch, count: int) -> Batch:
+    """The batch with `count` of them for each text; every third one is absent."""
+    studies, draw = len(batch.study_ids), torch.Generator().manual_seed(1)
+    texts = tuple(
+        Tokens(ids=torch.randint(1, 50, (studies, 6), generator=draw), mask=torch.ones(studies, 6, dtype=torch.long))
+        for _ in range(count * len(batch.texts))
+    )
+    places = torch.arange(studies * len(texts)).view(studies, len(texts))
+    return replace(batch, hard_negatives=HardNegatives(texts, places % 3 != 0)) if count else batch
 
 
 def made_up_batch(studies: int = STUDIES) -> Batch:
@@ -67,18 +80,23 @@ def exact_training(image: dict[str, object], *, dropout: float, chunks: int = 1)
 
 
 def share_of(batch: Batch, workers: Workers) -> Batch:
-    own = workers.share(len(batch.study_ids))
+    own, turned = workers.share(len(batch.study_ids)), batch.hard_negatives
     return Batch(
         images=tuple(view[own] for view in batch.images),
         texts=tuple(Tokens(ids=text.ids[own], mask=text.mask[own]) for text in batch.texts),
         study_ids=batch.study_ids[own],
+        hard_negatives=turned
+        and HardNegatives(
+            texts=tuple(Tokens(ids=text.ids[own], mask=text.mask[own]) for text in turned.texts),
+            there=turned.there[own],
+        ),
     )
 
 
-def keep_gradients(path: Path, workers: Workers, chunks: int) -> None:
+def keep_gradients(path: Path, workers: Workers, *, chunks: int, turned: int) -> None:
     training = exact_training(SWIN, dropout=0.0, chunks=chunks)
     training = replace(training, workers=workers, replica=replicate(training.model, workers))
-    learn(training, share_of(made_up_batch(), workers), STEP, lap=lambda _part: None)
+    learn(training, share_of(with_hard_negatives(made_up_batch(), turned), workers), STEP, lap=lambda _part: None)
     if workers.leads:
         save_file({name: value.grad for name, value in training.model.named_parameters()}, path)
 
@@ -87,10 +105,9 @@ def main(folder: Path, cases: list[str]) -> None:
     torch.set_num_threads(1)
     exact_training(SWIN, dropout=0.0)  # what it imports, the workers need not import again
     for case in cases:
-        count, chunks = map(int, case.split("x"))
-        ended = start_workers(
-            count, lambda workers, path=folder / case, chunks=chunks: keep_gradients(path, workers, chunks)
-        )
+        count, chunks, turned = map(int, case.split("x"))
+        keep = partial(keep_gradients, folder / case, chunks=chunks, turned=turned)
+        ended = start_workers(count, keep)
         assert ended == [0] * count
 
 

@@ -241,3 +241,15 @@ def test_the_device_is_there_or_refused() -> None:
     for absent in ("cuda:77", "no such device"):
         with pytest.raises(RecipeError, match=f"^device {absent!r} is not to be had here: use auto or cpu"):
             assemble.choose_device(absent)
+
+
+def test_hard_negatives_are_drawn_for_training_alone(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> None:
+    asked = recipe.data.model_copy(update={"hard_negatives": 2})
+    plain, turned = (assemble.make_training_set(data, sources, seed=0) for data in (recipe.data, asked))
+    samples = [turned[SampleKey(0, number)] for number in range(8)]
+    assert {len(sample.turned) for sample in samples} == {4}
+    assert all(sample.texts == plain[SampleKey(0, number)].texts for number, sample in enumerate(samples))
+    assert any(sample.turned[0] and sample.turned[2] for sample in samples)
+    for sample in samples:
+        assert not set(sample.turned) & set(sample.texts)
+    assert assemble.make_validation_set(asked, sources)[SampleKey(0, 0)].turned == ()

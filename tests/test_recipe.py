@@ -58,6 +58,8 @@ def test_overrides_reach_lists_and_sections_that_the_file_leaves_out(minimal: Pa
         (["data.augment.crop_scale=[5, 9]"], ["data.augment", "at most 1, not [5, 9]"]),
         (["trian.epochs=3"], ["did you mean 'train'"]),
         (["train.epochs=0"], ["train.epochs = 0", "greater than 0"]),
+        (["data.hard_negatives=-1"], ["data.hard_negatives = -1"]),
+        (["data.hard_negatives=1", "loss.image_text=0"], ["data.hard_negatives has no effect with loss.image_text=0"]),
         (["train.chunk_size=128"], ["chunk_size=128 has no effect on a batch of 128: give less, or null"]),
         (["train.warmup_epochs=20"], ["leaves nothing of 15 epochs"]),
         (["data.images_per_study=1"], ["loss.image_image needs two images", "data.images_per_study=2"]),

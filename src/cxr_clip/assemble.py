@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from cxr_clip.data.batching import Collate
-from cxr_clip.data.dataset import Part, StudyDataset, choose_images, first_images
+from cxr_clip.data.dataset import Part, StudyDataset, TurnTexts, choose_images, first_images
+from cxr_clip.data.hard_negatives import turned_views
 from cxr_clip.data.hold_out import HeldOutCounts, added_up, findings_to_hold_out, hold_out, refuse_without_effect
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.prompts import PromptBank, load_prompt_bank, sayable
 from cxr_clip.data.rare_draws import Draws, draws_of_studies
+from cxr_clip.data.sayings import collect_sayings
 from cxr_clip.data.store import ImageStore
 from cxr_clip.data.texts import Wording, choose_texts, fixed_texts, states_labels, training_texts
 from cxr_clip.data.transforms import EvalTransform, TrainTransform
@@ -269,10 +271,18 @@ def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, se
             studies=source.train,
             read_image=source.store.read if exact else partial(_read_reduced, source.store, settings.image_size),
             texts=partial(choose_texts, wording=source.wording, count=settings.texts_per_study),
+            turned=_turning(source, settings) if settings.hard_negatives else None,
         )
         for source in sources
     ]
     return StudyDataset(parts, choose=choose_images, transform=transform, images=settings.images_per_study, seed=seed)
+
+
+def _turning(source: Source, settings: DataSettings) -> TurnTexts:
+    """How hard negatives are made; a finding that is held out is stated by none."""
+    held_out = findings_to_hold_out(settings.hold_out)
+    sayings = collect_sayings(source.train, source.wording.bank, silent=held_out)
+    return partial(turned_views, sayings=sayings, count=settings.hard_negatives)
 
 
 def make_validation_set(settings: DataSettings, sources: tuple[Source, ...]) -> StudyDataset:

@@ -6,6 +6,7 @@ all image x text pairs, ICL is InfoNCE of the two images and TCL InfoNCE of the 
 with one image and one text it is CLIP). Everything here is a function of its arguments: nothing knows of workers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,8 @@ from cxr_clip.tiles import info_nce_by_tiles
 
 # Beyond so many studies tiles take less time than the whole matrix (benchmarks/loss.py), and far less memory.
 WHOLE = 1024
+# The similarity of what is absent: its exponential is 0 beside any other, and its gradient is 0 and not undefined.
+_NOWHERE = -1e4
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,18 @@ def info_nce(
     scale: Float[Tensor, "*one"],
     *,
     label_smoothing: float = 0.0,
+    further: Float[Tensor, "batch"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the symmetric InfoNCE loss of unit-length embeddings whose rows belong together.
 
     `scale` is 1/temperature, of shape [] or [1]. Half-precision embeddings are taken to float32 first, also under
     autocast: similarities times 100 do not survive eight bits of mantissa. More than `WHOLE` studies are compared by
-    tiles, to the same value within rounding.
+    tiles, to the same value within rounding. `further` (see `log_sum_of_hard_negatives`) is what each row of x is
+    compared with beside the rows of y; the columns know nothing of it.
     """
     form = info_nce_by_tiles if len(x) > WHOLE else info_nce_at_once
     with torch.autocast(device_type=x.device.type, enabled=False):
-        return form(_at_least_float32(x), _at_least_float32(y), scale, label_smoothing=label_smoothing)
+        return form(_at_least_float32(x), _at_least_float32(y), scale, label_smoothing=label_smoothing, further=further)
 
 
 def info_nce_at_once(
@@ -53,23 +58,50 @@ def info_nce_at_once(
     scale: Float[Tensor, "*one"],
     *,
     label_smoothing: float = 0.0,
+    further: Float[Tensor, "batch"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return InfoNCE by its definition, of float32 or float64 embeddings, with the whole matrix in memory."""
     similarities = scale * (x @ y.T)
     diagonal = torch.arange(len(x), device=x.device)
     by_rows = functional.cross_entropy(similarities, diagonal, label_smoothing=label_smoothing)
     by_columns = functional.cross_entropy(similarities.T, diagonal, label_smoothing=label_smoothing)
+    if further is not None:
+        by_rows = by_rows + functional.softplus(further - similarities.logsumexp(dim=1)).mean()
     return (by_rows + by_columns) / 2
+
+
+def log_sum_of_hard_negatives(
+    images: Float[Tensor, "batch dim"], turned: Sequence[Float[Tensor, "batch dim"]], scale: Float[Tensor, "*one"]
+) -> Float[Tensor, "batch"]:
+    """Return the logarithm of the sum of exp(s v·n) over the hard negatives n of each study's own text.
+
+    A row of zeros is a hard negative that is absent. They join the softmax from image to text, as in NegCLIP
+    (Yuksekgonul et al. 2023), where an image is compared with those of the whole batch and not of its own text alone.
+    """
+    with torch.autocast(device_type=images.device.type, enabled=False):
+        own = torch.stack([(_at_least_float32(images) * _at_least_float32(one)).sum(dim=1) for one in turned])
+        absent = torch.stack([(one == 0).all(dim=1) for one in turned])
+        return (scale * own).masked_fill(absent, _NOWHERE).logsumexp(dim=0)
 
 
 def study_contrast(views: EmbeddedViews, scale: Float[Tensor, "*one"], *, label_smoothing: float = 0.0) -> LossTerms:
     """Return the three terms of a batch: images with texts, images with images, texts with texts.
 
     A term between two images (two texts) is absent where the batch has one. `label_smoothing` acts on the image-text
-    term only, as in the paper's published code; pass 0 when validating.
+    term only, as in the paper's published code; pass 0 when validating. Hard negatives act on that term too.
     """
+    each = len(views.hard_negatives) // len(views.texts)
+    turned = [views.hard_negatives[number * each : (number + 1) * each] for number in range(len(views.texts))]
     pairs = [
-        info_nce(image, text, scale, label_smoothing=label_smoothing) for image in views.images for text in views.texts
+        info_nce(
+            image,
+            text,
+            scale,
+            label_smoothing=label_smoothing,
+            further=log_sum_of_hard_negatives(image, of_text, scale) if of_text else None,
+        )
+        for image in views.images
+        for text, of_text in zip(views.texts, turned, strict=True)
     ]
     return LossTerms(
         image_text=torch.stack(pairs).mean(),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -38,20 +38,46 @@ def joined(parts: Sequence[Tokens]) -> Tokens:
 
 
 @dataclass(frozen=True)
+class HardNegatives:
+    """Texts of a batch that say one thing wrongly: those of every first text, then as many of every second one.
+
+    `there` is false where a study has none in that place; its tokens are those of an empty text.
+    """
+
+    texts: tuple[Tokens, ...]
+    there: Bool[Tensor, "batch views"]
+
+
+@dataclass(frozen=True)
 class Batch:
     """What one training step sees: images are grey, 8-bit, one channel; row i of everything is study i."""
 
     images: tuple[UInt8[Tensor, "batch 1 height width"], ...]
     texts: tuple[Tokens, ...]
     study_ids: tuple[str, ...]
+    hard_negatives: HardNegatives | None = None
+
+    @property
+    def every_text(self) -> tuple[Tokens, ...]:
+        """The texts, then the hard negatives."""
+        return self.texts if self.hard_negatives is None else (*self.texts, *self.hard_negatives.texts)
 
 
 @dataclass(frozen=True)
 class EmbeddedViews:
-    """The unit-length embeddings of a batch: one or two of the images, one or two of the texts."""
+    """The unit-length embeddings of a batch: one or two of the images, one or two of the texts.
+
+    Hard negatives are those of every first text, then as many of every second one; where a study has none, zeros.
+    """
 
     images: tuple[Float[Tensor, "batch dim"], ...]
     texts: tuple[Float[Tensor, "batch dim"], ...]
+    hard_negatives: tuple[Float[Tensor, "batch dim"], ...] = ()
+
+    @property
+    def all(self) -> tuple[Float[Tensor, "batch dim"], ...]:
+        """Images, texts and hard negatives, one after the other."""
+        return (*self.images, *self.texts, *self.hard_negatives)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,6 +144,36 @@ def test_a_batch_is_tokenised_in_one_call() -> None:
     assert batch.images[1].dtype == torch.uint8
     assert torch.equal(batch.images[1][2, 0], torch.from_numpy(square + 9))
     assert [chr(letter) for letter in batch.texts[1].ids[2][batch.texts[1].mask[2].bool()]] == list("bbb2")
+
+
+def test_hard_negatives_are_tokenised_with_the_texts_and_absent_ones_are_told() -> None:
+    square = np.zeros((2, 2), dtype=np.uint8)
+    samples = [
+        StudySample(images=(square,), texts=("a", "b"), study_id=f"s{n}", turned=("xy", "" if n else "zzzz"))
+        for n in range(2)
+    ]
+    batch = Collate(letters)(samples)
+    assert len(batch.texts) == 2
+    assert batch.hard_negatives is not None
+    assert batch.hard_negatives.there.tolist() == [[True, True], [True, False]]
+    second = batch.hard_negatives.texts[1]
+    assert [chr(letter) for letter in second.ids[0][second.mask[0].bool()]] == list("zzzz")
+    assert batch.every_text == (*batch.texts, *batch.hard_negatives.texts)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 2, 3])
+def test_chunks_do_not_change_hard_negatives(chunk_size: int) -> None:
+    def turned(texts: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
+        return "", *("x" * int(rng.integers(1, 9)) for _ in texts)
+
+    data = dataset(7)
+    data._parts = tuple(replace(part, turned=turned) for part in data._parts)
+    (at_once,) = batches(data, in_order(7, 7), Collate(letters), processes=0, pin=False)
+    (found,) = batches_by_chunks(data, in_order(7, 7), Collate(letters), processes=0, chunk_size=chunk_size)
+    assert found.hard_negatives is not None
+    assert at_once.hard_negatives is not None
+    assert torch.equal(found.hard_negatives.there, at_once.hard_negatives.there)
+    assert torch.equal(joined(found.every_text).ids, joined(at_once.every_text).ids)
 
 
 def test_one_image_and_one_text_make_a_batch_of_one_each() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cxr_clip.data.run_lengths import runs_of
-from cxr_clip.evaluate.told_places import LITTLE, MODERATE, MUCH, Side, grade_of, side_of
+from cxr_clip.data.sides_and_grades import LITTLE, MODERATE, MUCH
+from cxr_clip.evaluate.told_places import Side, grade_of, side_of
 from cxr_clip.study import Box, ImageFile, Mask, Split, Study, View
 from cxr_clip.synthetic.pathology import FindingInstance
 from cxr_clip.synthetic.phrases import noun_phrase, sentence

@@ -18,7 +18,7 @@ from cxr_clip.train.cached_gradient import seed_dropout
 from cxr_clip.train.chunks import in_chunks
 from cxr_clip.train.step import Learnt, learn
 from cxr_clip.train.training import Training
-from support_chunks import STEP, SWIN, exact_training, made_up_batch
+from support_chunks import STEP, SWIN, exact_training, made_up_batch, with_hard_negatives
 from support_models import IMAGE
 from support_programs import run_program
 from support_training import STEPS, before_step, run, state_of, tiny_training
@@ -74,10 +74,37 @@ def test_dropout_and_statistics_of_a_chunk_are_those_of_its_first_pass(image: di
 
 
 def test_two_workers_with_chunks_have_the_gradient_of_one_with_the_whole_batch(tmp_path: Path) -> None:
-    run_program("support_chunks.py", tmp_path, "1x1", "2x3", "3x2")
-    expected = load_file(tmp_path / "1x1")
-    assert_same(load_file(tmp_path / "2x3"), expected)
-    assert_same(load_file(tmp_path / "3x2"), expected)
+    run_program("support_chunks.py", tmp_path, "1x1x0", "2x3x0", "3x2x0", "1x1x2", "2x3x2", "3x1x2")
+    expected, with_hard_negatives = load_file(tmp_path / "1x1x0"), load_file(tmp_path / "1x1x2")
+    assert_same(load_file(tmp_path / "2x3x0"), expected)
+    assert_same(load_file(tmp_path / "3x2x0"), expected)
+    assert_same(load_file(tmp_path / "2x3x2"), with_hard_negatives)
+    assert_same(load_file(tmp_path / "3x1x2"), with_hard_negatives)
+    weight = "text_projection.weight"
+    assert not torch.allclose(with_hard_negatives[weight], expected[weight], atol=1e-4)
+
+
+@pytest.mark.parametrize("texts", [1, 2])
+def test_hard_negatives_go_in_chunks_too(texts: int) -> None:
+    training, both = exact_training(SWIN, dropout=0.0), made_up_batch()
+    batch = with_hard_negatives(replace(both, texts=both.texts[:texts]), 2)
+    whole, expected = learnt(training, batch)
+    found, gradients = learnt(replace(training, chunks=3), batch)
+    assert_same(gradients, expected)
+    assert found.loss == pytest.approx(whole.loss, abs=1e-12)
+    without, _ = learnt(training, replace(batch, hard_negatives=None))
+    assert whole.loss > without.loss
+
+
+def test_hard_negatives_that_are_all_absent_leave_loss_and_gradient_alone() -> None:
+    training, batch = exact_training(SWIN, dropout=0.0), made_up_batch()
+    turned = with_hard_negatives(batch, 1)
+    assert turned.hard_negatives is not None
+    nobody = replace(turned.hard_negatives, there=torch.zeros_like(turned.hard_negatives.there))
+    without, expected = learnt(training, batch)
+    found, gradients = learnt(training, replace(batch, hard_negatives=nobody))
+    assert found.loss == pytest.approx(without.loss, abs=1e-12)
+    assert_same(gradients, expected)
 
 
 def test_plain_clip_goes_in_chunks_too() -> None:

@@ -47,8 +47,10 @@ def test_a_run_killed_in_every_step_gives_the_weights_of_one_never_stopped(manif
             assert [line[figure] for line in log_of(other, kind)] == [line[figure] for line in log_of(straight, kind)]
 
 
-def test_chunks_change_no_figure_of_a_run(manifest: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hard_negatives", [0, 1])
+def test_chunks_change_no_figure_of_a_run(manifest: Path, tmp_path: Path, hard_negatives: int) -> None:
     exact = [
+        ("data.hard_negatives", hard_negatives),
         ("model.image", {"architecture": IMAGE, "batch_norm": "frozen"}),
         ("model.text", {"architecture": TEXT, "tokeniser": {"vocabulary_size": 200}, "dropout": 0.0}),
     ]

@@ -16,7 +16,7 @@ from cxr_clip.data.dataset import SampleKey, StudyDataset, StudySample
 from cxr_clip.data.rare_draws import Draws, drawn_epoch
 from cxr_clip.distributed import SINGLE, Workers
 from cxr_clip.errors import CxrClipError, TrainingError
-from cxr_clip.tensors import Batch, Tokens
+from cxr_clip.tensors import Batch, HardNegatives, Tokens
 
 PREFETCH = 4
 WAITING_BYTES = 2 * 1024**3
@@ -107,19 +107,23 @@ class Collate:
 
     def __call__(self, samples: Sequence[StudySample]) -> Batch:
         """One batch, rows in the order of `samples`."""
-        images, texts = len(samples[0].images), len(samples[0].texts)
-        tokens = self.tokenise([sample.texts[number] for number in range(texts) for sample in samples])
+        images, texts, turned = (len(views) for views in (samples[0].images, samples[0].texts, samples[0].turned))
+        views = [(*sample.texts, *sample.turned) for sample in samples]
+        tokens = self.tokenise([of_sample[number] for number in range(texts + turned) for of_sample in views])
         count = len(samples)
+        every_text = tuple(
+            Tokens(ids=tokens.ids[start : start + count], mask=tokens.mask[start : start + count])
+            for start in range(0, (texts + turned) * count, count)
+        )
+        there = torch.tensor([[bool(text) for text in sample.turned] for sample in samples])
         return Batch(
             images=tuple(
                 torch.from_numpy(np.stack([sample.images[number] for sample in samples]))[:, None]
                 for number in range(images)
             ),
-            texts=tuple(
-                Tokens(ids=tokens.ids[start : start + count], mask=tokens.mask[start : start + count])
-                for start in range(0, texts * count, count)
-            ),
+            texts=every_text[:texts],
             study_ids=tuple(sample.study_id for sample in samples),
+            hard_negatives=HardNegatives(every_text[texts:], there) if turned else None,
         )
 
 
@@ -173,14 +177,19 @@ class _Fetched:
         """What torch's pinning thread calls."""
         if isinstance(self.result, CxrClipError):
             return self
-        batch = self.result
+        batch, turned = self.result, self.result.hard_negatives
         return _Fetched(
             Batch(
                 images=tuple(images.pin_memory() for images in batch.images),
-                texts=tuple(Tokens(ids=text.ids.pin_memory(), mask=text.mask.pin_memory()) for text in batch.texts),
+                texts=_pinned(batch.texts),
                 study_ids=batch.study_ids,
+                hard_negatives=None if turned is None else HardNegatives(_pinned(turned.texts), turned.there),
             )
         )
+
+
+def _pinned(texts: Sequence[Tokens]) -> tuple[Tokens, ...]:
+    return tuple(Tokens(ids=text.ids.pin_memory(), mask=text.mask.pin_memory()) for text in texts)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 
 from cxr_clip.data.batching import PREFETCH, Collate, Order, batches
 from cxr_clip.data.dataset import SampleKey, StudyDataset
-from cxr_clip.tensors import Batch, joined
+from cxr_clip.tensors import Batch, HardNegatives, joined
 
 
 def batches_by_chunks(
@@ -57,4 +57,13 @@ def _joined(chunks: Sequence[Batch]) -> Batch:
         images=tuple(torch.cat(views) for views in zip(*(chunk.images for chunk in chunks), strict=True)),
         texts=tuple(joined(texts) for texts in zip(*(chunk.texts for chunk in chunks), strict=True)),
         study_ids=tuple(study for chunk in chunks for study in chunk.study_ids),
+        hard_negatives=_all_turned([chunk.hard_negatives for chunk in chunks if chunk.hard_negatives is not None]),
     )
+
+
+def _all_turned(parts: Sequence[HardNegatives]) -> HardNegatives | None:
+    """The hard negatives of all chunks; none where chunks have none."""
+    if not parts:
+        return None
+    texts = tuple(joined(views) for views in zip(*(part.texts for part in parts), strict=True))
+    return HardNegatives(texts, torch.cat([part.there for part in parts]))

@@ -12,7 +12,11 @@ from cxr_clip.study import ImageFile, Study
 
 ReadImage = Callable[[ImageFile], NDArray[np.uint8]]
 DrawTexts = Callable[[Study, np.random.Generator], tuple[str, ...]]
+TurnTexts = Callable[[Sequence[str], np.random.Generator], tuple[str, ...]]
 DrawPicture = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
+
+# Hard negatives have draws of their own, so that a training with them has the images and texts of one without.
+_OF_TURNED = 1
 
 
 class ChooseImages(Protocol):
@@ -32,20 +36,25 @@ class SampleKey(NamedTuple):
 
 @dataclass(frozen=True)
 class StudySample:
-    """What was drawn from one study: square grey pictures and texts, one or two of each."""
+    """What was drawn from one study: square grey pictures and texts, one or two of each.
+
+    `turned` are hard negatives: as many of the first text as of the second, an empty text where there are fewer.
+    """
 
     images: tuple[NDArray[np.uint8], ...]
     texts: tuple[str, ...]
     study_id: str
+    turned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Part:
-    """The studies of one manifest, with the ways to read and to word them."""
+    """The studies of one manifest, with the ways to read and to word them, and to turn what the words mean."""
 
     studies: Sequence[Study]
     read_image: ReadImage
     texts: DrawTexts
+    turned: TurnTexts | None = None
 
 
 class StudyDataset:
@@ -70,9 +79,14 @@ class StudyDataset:
         rng = np.random.default_rng((self._seed, epoch, index, copy) if copy else (self._seed, epoch, index))
         files = self._choose(study, rng, count=self._images)
         texts = part.texts(study, rng)
+        of_turned = np.random.default_rng((self._seed, epoch, index, copy, _OF_TURNED))
+        turned = part.turned(texts, of_turned) if part.turned else ()
         pictures = {file: _read(part, study, file) for file in dict.fromkeys(files)}
         return StudySample(
-            images=tuple(self._transform(pictures[file], rng) for file in files), texts=texts, study_id=study.id
+            images=tuple(self._transform(pictures[file], rng) for file in files),
+            texts=texts,
+            study_id=study.id,
+            turned=turned,
         )
 
     def _find(self, index: int) -> tuple[Part, Study]:

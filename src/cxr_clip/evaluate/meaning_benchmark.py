@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from cxr_clip.data.meaning_prompts import MeaningPrompts
 from cxr_clip.data.prompts import ZeroShotPrompt
+from cxr_clip.data.sides_and_grades import LITTLE, MODERATE, MUCH
 from cxr_clip.data.stated import stated
 from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.contract import Benchmark, MeaningTask
@@ -28,7 +29,7 @@ from cxr_clip.evaluate.scores import FindingScores, finding_scores
 from cxr_clip.evaluate.statistics import Estimate, estimate, exact
 from cxr_clip.evaluate.study_images import embed_texts
 from cxr_clip.evaluate.subject import Subject
-from cxr_clip.evaluate.told_places import LITTLE, MODERATE, MUCH, Side, grade_of, side_of
+from cxr_clip.evaluate.told_places import Side, grade_of, side_of
 from cxr_clip.evaluate.zero_shot import describe_finding, listed_of, zero_shot_notes
 from cxr_clip.study import Certainty, Study
 

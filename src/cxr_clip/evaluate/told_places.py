@@ -3,7 +3,6 @@
 Images are as they are read: the patient's right lies on the left of the picture.
 """
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -12,17 +11,10 @@ import numpy as np
 from cxr_clip.data.labeller import LABELLED_SECTIONS, label_sentence
 from cxr_clip.data.run_lengths import picture_of
 from cxr_clip.data.sentences import split_sentences
+from cxr_clip.data.sides_and_grades import BOTH, GRADES, SIDES
 from cxr_clip.study import Box, Certainty, Mask, Study, views_in_use
 
 MARGIN = 0.1  # what has its centre nearer to the middle, in widths of the image, has no side
-LITTLE, MODERATE, MUCH = 0, 1, 2
-_SIDES = {"left": re.compile(r"\bleft\b"), "right": re.compile(r"\bright\b")}
-_BOTH = re.compile(r"\b(?:bilateral(?:ly)?|both|bibasilar|bibasal|biapical)\b")
-_GRADES = {
-    LITTLE: re.compile(r"\b(?:small|tiny|trace|minimal(?:ly)?|mild(?:ly)?|slight(?:ly)?)\b"),
-    MODERATE: re.compile(r"\bmoderate(?:ly)?\b"),
-    MUCH: re.compile(r"\b(?:large|severe(?:ly)?|marked(?:ly)?|massive(?:ly)?|extensive(?:ly)?)\b"),
-}
 
 
 class Side(StrEnum):
@@ -43,8 +35,8 @@ def side_of(study: Study, finding: str) -> Side | None:
         sides = {Side.RIGHT if centre < 0.5 else Side.LEFT for centre in centres}
         return sides.pop() if len(sides) == 1 and min(abs(centre - 0.5) for centre in centres) >= MARGIN else None
     text = " ".join(sentence for sentence, _ in _sentences_on(study, finding))
-    named = [side for side in Side if _SIDES[side].search(text)]
-    return named[0] if len(named) == 1 and not _BOTH.search(text) else None
+    named = [side for side in Side if SIDES[side].search(text)]
+    return named[0] if len(named) == 1 and not BOTH.search(text) else None
 
 
 def grade_of(study: Study, finding: str) -> int | None:
@@ -57,7 +49,7 @@ def grade_of(study: Study, finding: str) -> int | None:
         for sentence, said in _sentences_on(study, finding)
         if not any(certainty is not Certainty.NEGATIVE for other, certainty in said.items() if other != finding)
     ]
-    found = {grade for sentence in alone for grade, words in _GRADES.items() if words.search(sentence)}
+    found = {grade for sentence in alone for grade, words in GRADES.items() if words.search(sentence)}
     return found.pop() if len(found) == 1 else None
 
 

@@ -61,9 +61,11 @@ class DualEncoder(nn.Module):
         While training, batch normalisation therefore takes its statistics over both pictures of every study.
         """
         images = self.embed_images(torch.cat(batch.images))
-        texts = self.embed_texts(joined(batch.texts))
         count = len(batch.study_ids)
-        return EmbeddedViews(images=torch.split(images, count), texts=torch.split(texts, count))
+        texts = torch.split(self.embed_texts(joined(batch.every_text)), count)
+        turned = len(batch.every_text) - len(batch.texts)
+        own = len(texts) - turned
+        return EmbeddedViews(images=torch.split(images, count), texts=texts[:own], hard_negatives=texts[own:])
 
 
 def _unit_length(projected: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:

@@ -50,8 +50,9 @@ class DataSettings(Section):
 
     `training_pixels` fast: images of training are decoded at a reduced scale where that suffices and resized quickly;
     exact: as for evaluation, which is how the published code resizes. `sentence_order`: of reports; prompt reports are
-    always shuffled. `rare_sampling` null: every study once an epoch. `hold_out`: findings that the training is not to
-    see (data/hold_out.py).
+    always shuffled. `hard_negatives`: with how many turned forms of each of its texts an image is compared
+    (data/hard_negatives.py). `rare_sampling` null: every study once an epoch. `hold_out`: findings that the training is
+    not to see (data/hold_out.py).
     """
 
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
@@ -62,6 +63,7 @@ class DataSettings(Section):
     prompts: Path | None = None
     training_pixels: Literal["fast", "exact"] = "fast"
     sentence_order: Literal["shuffled", "written"] = "shuffled"
+    hard_negatives: Annotated[int, Field(ge=0)] = 0
     augment: AugmentSettings = AugmentSettings()
     rare_sampling: RareSamplingSettings | None = None
     hold_out: tuple[str, ...] = ()

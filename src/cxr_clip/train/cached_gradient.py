@@ -54,7 +54,7 @@ def embed_in_chunks(training: Training, batch: Batch, step: int) -> Embedded:
             alone = nullcontext() if is_last else keeping_gradients(training.learner)
             with moving_statistics_as_one(training.model, number, count), alone:
                 again = _embed(training, part, step, number)
-                reached = list(zip(_all(again), _all(found), strict=True))
+                reached = list(zip(again.all, found.all, strict=True))
                 _go_on(reached + [(training.model.scale, scale)] * is_last)
 
     return Embedded(chunks.joined(leaves), scale, propagate)
@@ -80,11 +80,8 @@ def _leaves(views: EmbeddedViews) -> EmbeddedViews:
     return EmbeddedViews(
         images=tuple(view.detach().requires_grad_() for view in views.images),
         texts=tuple(view.detach().requires_grad_() for view in views.texts),
+        hard_negatives=tuple(view.detach().requires_grad_() for view in views.hard_negatives),
     )
-
-
-def _all(views: EmbeddedViews) -> tuple[Tensor, ...]:
-    return (*views.images, *views.texts)
 
 
 def _go_on(reached: list[tuple[Tensor, Tensor]]) -> None:

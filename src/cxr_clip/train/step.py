@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -13,7 +13,7 @@ from torch.autograd.graph import register_multi_grad_hook
 from cxr_clip.distributed import Workers, gather
 from cxr_clip.errors import TrainingError
 from cxr_clip.losses import study_contrast, weighted_sum
-from cxr_clip.tensors import Batch, EmbeddedViews, LossTerms
+from cxr_clip.tensors import Batch, EmbeddedViews, HardNegatives, LossTerms
 from cxr_clip.train.cached_gradient import embed_at_once, embed_in_chunks
 from cxr_clip.train.optim import set_learning_rate
 from cxr_clip.train.stopwatch import Part
@@ -24,7 +24,7 @@ from cxr_clip.train.training import Training
 class Learnt:
     """What one batch of `studies` (of all workers) had to say; the norm is that of the gradient before clipping.
 
-    `views` are the embeddings of all its studies, without a graph.
+    `views` are the embeddings of all its studies, without a graph and without hard negatives.
     """
 
     studies: int
@@ -44,7 +44,8 @@ def learn(training: Training, batch: Batch, step: int, *, lap: Callable[[Part], 
     embed = embed_at_once if training.chunks == 1 else embed_in_chunks
     embedded = embed(training, batch, step)
     lap(Part.ENCODERS)
-    everyone = of_all_workers(embedded.views, training.workers)
+    own = _without_absent(embedded.views, batch.hard_negatives)
+    everyone = of_all_workers(own, training.workers)
     terms = study_contrast(everyone, embedded.scale)
     loss = weighted_sum(terms, training.weights)
     _refuse_not_finite("loss", loss, terms, batch, step)
@@ -86,15 +87,28 @@ def of_all_workers(views: EmbeddedViews, workers: Workers) -> EmbeddedViews:
     if workers.count == 1:
         return views
     dim = views.images[0].shape[1]
-    together = torch.split(gather(torch.cat((*views.images, *views.texts), dim=1), workers), dim, dim=1)
-    images = len(views.images)
-    return EmbeddedViews(images=together[:images], texts=together[images:])
+    together = torch.split(gather(torch.cat(views.all, dim=1), workers), dim, dim=1)
+    images, positives = len(views.images), len(views.images) + len(views.texts)
+    return EmbeddedViews(
+        images=together[:images], texts=together[images:positives], hard_negatives=together[positives:]
+    )
+
+
+def _without_absent(views: EmbeddedViews, turned: HardNegatives | None) -> EmbeddedViews:
+    """Zeros for the hard negatives that studies do not have: the embedding of an empty text says nothing."""
+    if turned is None:
+        return views
+    there = turned.there.to(views.images[0].device).T[..., None]
+    return replace(
+        views,
+        hard_negatives=tuple(view * one for view, one in zip(views.hard_negatives, there, strict=True)),
+    )
 
 
 @contextmanager
 def _when_differentiated(views: EmbeddedViews, act: Callable[[], None]) -> Iterator[None]:
     """Call `act` when a backward pass has the gradients of all embeddings: where the loss ends, the encoders begin."""
-    learnt = [view for view in (*views.images, *views.texts) if view.requires_grad]
+    learnt = [view for view in views.all if view.requires_grad]
     handle = register_multi_grad_hook(learnt, lambda _gradients: act())
     try:
         yield

@@ -180,7 +180,7 @@ def _loading(
 
 def _bytes_of_a_study(settings: DataSettings) -> int:
     """The most that a study takes of a batch: its grey pictures, and tokens with their mask."""
-    tokens = 2 * 8 * settings.max_tokens * settings.texts_per_study
+    tokens = 2 * 8 * settings.max_tokens * settings.texts_per_study * (1 + settings.hard_negatives)
     return settings.images_per_study * settings.image_size**2 + tokens
 
 

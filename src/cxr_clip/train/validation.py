@@ -11,7 +11,7 @@ from cxr_clip.distributed import SINGLE, Workers, gather_objects
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.ranking import merge_identical, recall_at, target_ranks
-from cxr_clip.tensors import Batch, EmbeddedViews
+from cxr_clip.tensors import Batch, EmbeddedViews, HardNegatives
 from cxr_clip.train.chunks import in_chunks
 from cxr_clip.train.zero_shot import Question, macro_auroc
 
@@ -137,4 +137,9 @@ def move(batch: Batch, device: str) -> Batch:
         images=tuple(images.to(device, non_blocking=True) for images in batch.images),
         texts=tuple(tokens.to(device) for tokens in batch.texts),
         study_ids=batch.study_ids,
+        hard_negatives=None if batch.hard_negatives is None else _moved(batch.hard_negatives, device),
     )
+
+
+def _moved(turned: HardNegatives, device: str) -> HardNegatives:
+    return HardNegatives(tuple(tokens.to(device) for tokens in turned.texts), turned.there.to(device))

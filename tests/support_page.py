@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 HOST = "http://page.test"
-POLICY = "default-src 'self'; img-src 'self' blob: data:"
-TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FINDINGS = ("Cardiomegaly", "Edema", "Pleural Effusion", "Pneumothorax")
 LIMITS = {"file_bytes": 2**20, "files": 8, "pixels": 10**7, "texts": 64, "text_characters": 2000, "results": 100}
 
@@ -189,7 +189,12 @@ def explain(route: "Route", form: dict[str, list[Any]]) -> None:
         "map": base64.b64encode(values.tobytes()).decode(),
     }
     route.fulfill(
-        json={"height": 14, "width": 14, "texts": [{"text": text, **one} for text in json.loads(form["texts"][0])]}
+        json={
+            "height": 14,
+            "width": 14,
+            "abstained": [],
+            "texts": [{"text": text, **one} for text in json.loads(form["texts"][0])],
+        }
     )
 
 

@@ -95,7 +95,7 @@ def test_an_abstention_is_shown_as_one(page: "Page") -> None:
     refused = classification("page.png", {}) | {"abstained": ["86% of it is one grey"], "findings": []}
     open_page(page, {"/api/classify": says(study=refused | {"name": "study"}, images=[refused])})
     choose(page, "page.png")
-    assert page.locator(".abstained h3").inner_text() == "The model abstains"
+    assert page.locator(".abstained h3").inner_text() == "The model abstains on the study"
     assert page.locator(".abstained li").all_inner_texts() == ["86% of it is one grey"]
     assert page.locator(".scores").count() == 0
     assert page.locator("#status").inner_text() == "The model abstains: 86% of it is one grey."
@@ -153,6 +153,14 @@ def test_a_map_lies_over_its_picture(page: "Page") -> None:
     assert page.evaluate(colours) == 0
     page.click("#evidence-close")
     assert page.locator("#evidence").is_hidden()
+
+
+def test_where_the_model_abstains_there_is_no_map(page: "Page") -> None:
+    nothing = says(height=14, width=14, texts=[], abstained=["86% of it is one grey"])
+    open_page(page, {"/api/explain": nothing})
+    choose(page, "chest.png")
+    page.click(".scores >> text=Edema")
+    expect(page.locator("#evidence")).to_contain_text("so there is no map: 86% of it is one grey.")
 
 
 def test_each_active_view_gets_its_map(page: "Page") -> None:

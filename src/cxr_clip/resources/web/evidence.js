@@ -8,6 +8,8 @@ const NOTE =
   "Where the model's score of these words comes from: evidence of the model, " +
   "not the outline of a finding and no segmentation.";
 
+const ABSTAINS = "The model abstains on this picture, so there is no map";
+
 export class Evidence extends EventTarget {
   item = null;
   opacity = 0.65;
@@ -52,13 +54,10 @@ export class Evidence extends EventTarget {
     if (!item || !view || this.#maps.has(view)) return this.#newest.cancel();
     const form = formOf({ images: view.file, texts: JSON.stringify(item.positive) });
     return this.#newest.run(async (signal) => (await ask("/api/explain", { form, signal })).json(), {
-      then: ({ height, width, texts }) => {
-        this.#maps.set(
-          view,
-          texts.map((one) => drawn(one, { height, width })),
-        );
+      then: (answer) => {
+        this.#maps.set(view, mapsOf(answer));
         this.#show();
-        say(`Evidence map of “${item.positive[0]}” on ${view.file.name}; its peak lies ${wordsOf(texts[0].peak)}.`);
+        say(toldOf(answer, view.file.name));
       },
       otherwise: (error) => {
         this.#error = error;
@@ -79,7 +78,7 @@ export class Evidence extends EventTarget {
 
   #lay() {
     for (const view of this.study.views) {
-      const map = this.item ? this.#maps.get(view)?.[this.#chosen] : null;
+      const map = this.item ? this.#maps.get(view)?.drawn[this.#chosen] : null;
       this.viewer
         .viewportOf(view)
         ?.lay(map ? { canvas: map.canvas, opacity: this.opacity, peak: this.marksPeak ? map.peak : null } : null);
@@ -92,10 +91,11 @@ export class Evidence extends EventTarget {
     if (this.#error) return [title, close, refusal(this.#error, () => (this.#ask(), this.#show()))];
     const maps = this.#maps.get(this.study.active);
     if (!maps) return [title, close, paragraph("hint", "Asking where these words are supported…")];
-    const map = maps[this.#chosen];
+    if (!maps.drawn.length) return [title, close, paragraph("hint", `${ABSTAINS}: ${maps.abstained.join("; ")}.`)];
+    const map = maps.drawn[this.#chosen];
     return [
       title,
-      this.#sentences(maps),
+      this.#sentences(maps.drawn),
       this.#legend(map),
       this.#controls(),
       close,
@@ -153,6 +153,16 @@ export class Evidence extends EventTarget {
       element("label", { className: "field" }, peak, " Peak ○"),
     );
   }
+}
+
+// What came for one picture: a map for each text, or why there is none.
+function mapsOf({ height, width, texts, abstained = [] }) {
+  return { drawn: texts.map((one) => drawn(one, { height, width })), abstained };
+}
+
+function toldOf({ texts, abstained = [] }, name) {
+  if (!texts.length) return `${ABSTAINS}: ${abstained.join("; ")}.`;
+  return `Evidence map of “${texts[0].text}” on ${name}; its peak lies ${wordsOf(texts[0].peak)}.`;
 }
 
 function drawn({ text, score, peak, map, low, high }, size) {

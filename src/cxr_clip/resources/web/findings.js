@@ -13,9 +13,7 @@ const ORDERS = { list: "as listed", score: "by score" };
 const NOTE =
   "Choose a finding to see where in the active picture its words are supported. " +
   "Scores of different findings do not compare: their order is no order of likelihood.";
-const ABSTAINS =
-  "this does not look like a chest X-ray that the model knows, so no finding is scored. " +
-  "A score of such a picture would mean nothing.";
+const ABSTAINS = "No finding is scored here: a score of a picture that the model does not know would mean nothing.";
 
 export function showFindings(answers, evidence) {
   const chosen = { of: "study", order: "list" };
@@ -65,7 +63,7 @@ function answered(answers, evidence, chosen, draw) {
     choice("order", "Order", Object.entries(ORDERS), chosen, draw),
   );
   const top = answers.stale ? [head, changed(answers)] : [head];
-  if (shown.abstained.length) return [...top, abstention(shown)];
+  if (shown.abstained.length) return [...top, abstention(views[place]?.file.name ?? "the study", shown.abstained)];
   const beside = place < 0 && views.length > 1 ? answer.images : [];
   const rows = [...shown.findings];
   if (chosen.order === "score") rows.sort((one, other) => other.score - one.score);
@@ -116,16 +114,10 @@ function caption(rows, beside) {
   return paragraph("caption", words.join(" "));
 }
 
-function abstention({ name, abstained }) {
-  const reasons = abstained.map((reason) => element("li", { textContent: reason }));
-  const title = element("h3", { textContent: "The model abstains" });
-  return element(
-    "div",
-    { className: "abstained" },
-    title,
-    paragraph("", `${name}: ${ABSTAINS}`),
-    element("ul", {}, ...reasons),
-  );
+function abstention(whose, reasons) {
+  const listed = reasons.map((reason) => element("li", { textContent: reason }));
+  const title = element("h3", { textContent: `The model abstains on ${whose}` });
+  return element("div", { className: "abstained" }, title, element("ul", {}, ...listed), paragraph("", ABSTAINS));
 }
 
 // The answer as the server gave it, as a file of the reader's own machine.

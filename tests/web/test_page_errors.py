@@ -50,8 +50,22 @@ def test_a_file_that_is_no_picture_is_named_and_the_others_are_asked(page: "Page
     expect(page.locator(".unread")).to_contain_text("a.txt is in no known image format")
     expect(page.locator(".scores")).to_be_visible()
     assert [[name for name, _ in form["images"]] for form in asked.of("/api/classify")] == [["b.png"]]
+    assert page.locator(".unread").get_by_role("button", name="Try again").count() == 0
     page.click("[aria-label='Remove b.png']")
     expect(page.locator("#findings")).to_contain_text("None of the files could be read as a picture.")
+
+
+def test_a_picture_that_found_no_place_in_the_queue_is_read_later(page: "Page") -> None:
+    answers = [picture, refuses(429, "The queue is full: try again in a second.")]
+
+    def in_turn(route: "Route", form: Form) -> None:
+        answers.pop()(route, form)
+
+    open_page(page, {"/api/picture": in_turn})
+    page.set_input_files("#files", upload("a.png"))
+    expect(page.locator(".unread")).to_contain_text("a.png: The queue is full")
+    page.locator(".unread").get_by_role("button", name="Try again").click()
+    expect(page.locator(".scores")).to_be_visible()
 
 
 def test_too_much_is_told_before_it_is_sent(page: "Page") -> None:

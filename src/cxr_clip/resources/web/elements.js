@@ -24,13 +24,13 @@ export function say(sentence) {
   byId("status").textContent = sentence;
 }
 
-// A refusal in the server's own sentence, with a way to try again.
+// A refusal in the server's own sentence, with a way to try again where that may help.
 export function refusal(error, retry) {
   return element(
     "div",
     { className: "refusal", role: "alert" },
     element("p", { textContent: error.message }),
-    retry ? button("Try again", retry) : null,
+    retry && error.mayPass !== false ? button("Try again", retry) : null,
   );
 }
 

@@ -6,6 +6,11 @@ export class Refused extends Error {
     this.status = status;
     this.offline = offline;
   }
+
+  // Whether the same question may be answered later: the server was gone, busy or broken.
+  get mayPass() {
+    return this.offline || this.status >= 429;
+  }
 }
 
 const listeners = new Set();

@@ -63,14 +63,7 @@ function thumbnail(study, view, number) {
       (byId("thumbnails").querySelector("button") ?? byId("choose")).focus();
     },
   });
-  if (view.error)
-    return element(
-      "li",
-      { className: "unread" },
-      element("p", { role: "alert" }, element("strong", { textContent: view.file.name }), ` ${view.error.message}`),
-      retry(study, view),
-      remove,
-    );
+  if (view.error) return unread(study, view, remove);
   const show = element(
     "button",
     {
@@ -97,8 +90,12 @@ function shortened(name) {
   return stem.length > 9 ? `…${stem.slice(-8)}` : stem;
 }
 
-function retry(study, view) {
-  return button("Try again", () => study.retry(view), { id: `view-${view.id}-retry` });
+// A file that is no picture stays none: only what may pass is tried again.
+function unread(study, view, remove) {
+  const name = element("strong", { textContent: `${view.file.name}: ` });
+  const again = button("Try again", () => study.retry(view), { id: `view-${view.id}-retry` });
+  const told = element("p", { role: "alert" }, name, view.error.message);
+  return element("li", { className: "unread" }, told, view.error.mayPass ? again : null, remove);
 }
 
 // The picture as stored, drawn once and kept with the view.

@@ -133,21 +133,23 @@ def embed(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Write the embeddings of every image and report section of a manifest into one Parquet file.
+    """Write the embeddings of every image and report section of a manifest into one Parquet file, and a certificate.
 
     Stopped, the same command continues. For several GPUs: torchrun --nproc-per-node=GPUS -m cxr_clip embed ...
     """
     from cxr_clip.distributed import joined_workers
     from cxr_clip.embed import load
     from cxr_clip.embed_manifest import EmbedRequest, embed_manifest
+    from cxr_clip.embeddings_certificate import certificate_path, certify_embeddings
     from cxr_clip.embeddings_file import read_about
 
     with (
         joined_workers(patience=SLOWEST_WORKER) as workers,
         bar("Embedding images", quiet or not workers.leads) as advance,
     ):
+        model = load(run, device=device)
         origin = embed_manifest(
-            load(run, device=device),
+            model,
             EmbedRequest(manifest, split=split, precision="float32" if single else "float16"),
             out,
             workers=workers,
@@ -158,3 +160,8 @@ def embed(
         counts = read_about(out).column("kind").value_counts().to_pylist()
         listed = ", ".join(f"{one['counts']:,} {one['values']}" for one in counts)
         say(f"{out}: {listed} embeddings of {origin.dim} numbers ({origin.precision}), model {origin.model[:12]}")
+        certificate = certify_embeddings(model, manifest, out)
+        say(
+            f"{certificate_path(out)}: of {len(certificate.rows)} rows embedded again, one at a time, no number "
+            f"differs by more than {certificate.largest:.1e}"
+        )

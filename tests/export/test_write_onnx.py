@@ -1,7 +1,6 @@
 """A run in ONNX Runtime has the run's embeddings, for any batch and length, or it is not written."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from cxr_clip.checkpoint import Run
+from cxr_clip.checkpoint import Run, load_run
 from cxr_clip.embed import Embedder, load
 from cxr_clip.errors import CheckpointError, ExportError, MissingPackageError
 from cxr_clip.export import onnx_file, write_onnx
 from cxr_clip.export.certificate import largest_difference, made_up_pictures
-from cxr_clip.export.onnx_file import OnnxTower, write_tower
-from cxr_clip.export.towers import ImageTower, portable
+from cxr_clip.export.onnx_file import OnnxTower, data_file, write_tower
+from cxr_clip.export.towers import ImageTower, TextTower, example_tokens, portable
 from cxr_clip.export.write_onnx import export_onnx
 from cxr_clip.model.batch_norm import batch_norm_names
 from cxr_clip.model.dual_encoder import DualEncoder
@@ -102,15 +101,11 @@ def test_the_run_stays_as_it_was() -> None:
 
 
 def test_an_export_that_differs_is_not_written(
-    folder: Path, onnx_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, copy_towers: Callable[[Run, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Off(OnnxTower):
         def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
             return super().__call__(*inputs) + 2e-4
-
-    def copy_towers(_run: Run, unfinished: Path) -> None:
-        for file in onnx_folder.glob("*.onnx"):
-            shutil.copy(file, unfinished)
 
     monkeypatch.setattr(write_onnx, "OnnxTower", Off)
     monkeypatch.setattr(write_onnx, "write_towers", copy_towers)
@@ -146,3 +141,20 @@ def test_absent_packages_are_told(folder: Path, tmp_path: Path, monkeypatch: pyt
 def test_the_command_says_where_the_fault_is(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command("export", "nothing", "out", "--to", "onnx") == 2
     assert "is not a run folder" in capsys.readouterr().err
+
+
+def test_weights_of_a_large_tower_lie_beside_it(
+    folder: Path, onnx_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ONNX file may have 2 GiB; here 1,000 bytes are many."""
+    monkeypatch.setattr(onnx_file, "LARGEST", 1_000)
+    model = portable(load_run(folder).model)
+    names = ["input_ids", "attention_mask"]
+    ids, mask = example_tokens(model)
+    write_tower(TextTower(model), tmp_path / "text.onnx", examples=(ids, mask), inputs=names, axes=["batch", "length"])
+    assert data_file(tmp_path / "text.onnx").stat().st_size > 10_000
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+    found = OnnxTower(moved / "text.onnx", threads=1)(ids, mask)
+    torch.testing.assert_close(found, OnnxTower(onnx_folder / "text.onnx")(ids, mask))
+    (moved / "image.onnx").touch()
+    assert [file.name for file in write_onnx.onnx_files(moved)] == ["image.onnx", "text.onnx", "text.onnx.data"]

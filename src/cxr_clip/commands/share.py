@@ -2,11 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxr_clip.errors import ExportError
 from cxr_clip.terminal import say
+
+if TYPE_CHECKING:
+    from cxr_clip.export.certificate import Certificate
 
 
 def import_weights(
@@ -36,6 +40,7 @@ class Form(StrEnum):
     """What a run can be exported to."""
 
     ONNX = "onnx"
+    OPENVINO = "openvino"
     HUGGINGFACE = "huggingface"
 
 
@@ -45,20 +50,52 @@ def export(
     *,
     to: Annotated[
         Form,
-        typer.Option(help="onnx: two files for ONNX runtimes (extra export). huggingface: for transformers alone."),
+        typer.Option(
+            help="onnx: two files for ONNX runtimes (extra export). openvino: the same for OpenVINO (extras export and "
+            "openvino). huggingface: for transformers alone."
+        ),
     ],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="In 8-bit integers, with what that costs in the certificate.")
+    ] = False,
+    calibrate_on: Annotated[
+        Path | None,
+        typer.Option(metavar="PREPARED", help="The prepared folder whose pictures set the scales of --int8."),
+    ] = None,
     licence: Annotated[str, typer.Option(help="An identifier of the hub, for the model card.")] = "other",
 ) -> None:
     """Write the best weights of a run for other programs, and prove that the embeddings are the same there."""
-    from cxr_clip.export.write_huggingface import export_huggingface
-    from cxr_clip.export.write_onnx import export_onnx
-
-    write = {Form.ONNX: export_onnx, Form.HUGGINGFACE: export_huggingface}[to]
-    certificate = write(run, out, licence=licence)
+    certificate = _exported(run, out, to, licence, _calibration(to, calibrate_on, int8=int8))
     say(
         f"{out}: embeddings differ from the run's by at most {certificate.images:.1e} (images) and "
         f"{certificate.texts:.1e} (texts); see certificate.json"
     )
+    if certificate.int8 is not None:
+        found = certificate.int8.images
+        say(
+            f"in 8 bits: mean cosine {found.mean_cosine:.4f} of {found.count} validation pictures with the run's, "
+            f"{found.nearest_to_own:.0%} nearest to their own"
+        )
+
+
+def _exported(run: Path, out: Path, to: Form, licence: str, calibrate_on: Path | None) -> "Certificate":
+    from cxr_clip.export.write_huggingface import export_huggingface
+    from cxr_clip.export.write_onnx import export_onnx
+    from cxr_clip.export.write_openvino import export_openvino
+
+    if to is Form.HUGGINGFACE:
+        return export_huggingface(run, out, licence=licence)
+    write = export_onnx if to is Form.ONNX else export_openvino
+    return write(run, out, licence=licence, calibrate_on=calibrate_on)
+
+
+def _calibration(to: Form, calibrate_on: Path | None, *, int8: bool) -> Path | None:
+    """The folder to calibrate on. Raises ExportError where options have no effect, or one is missing."""
+    if int8 and to is Form.HUGGINGFACE:
+        raise ExportError("--int8 is for --to onnx and --to openvino: leave it out")
+    if int8 != (calibrate_on is not None):
+        raise ExportError("--int8 and --calibrate-on PREPARED go together: give both or neither")
+    return calibrate_on
 
 
 def push(

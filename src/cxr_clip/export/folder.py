@@ -37,6 +37,16 @@ def new_folder(out: Path) -> Iterator[Path]:
         unfinished.rename(out)
 
 
+def write_beside_towers(
+    folder: Path, run: Run, source: Path, certificate: Certificate, presentation: Presentation
+) -> None:
+    """Write what goes along with files of two towers: tokeniser, preprocessing.json, certificate and card."""
+    run.tokeniser.save_pretrained(str(folder / "tokeniser"))
+    _write_preprocessing(folder, run)
+    write_certificate(folder, certificate)
+    write_card(folder, run, source, presentation)
+
+
 def write_certificate(folder: Path, certificate: Certificate) -> None:
     """Write certificate.json."""
     _write_json(folder / CERTIFICATE, certificate.content())
@@ -48,7 +58,7 @@ def write_card(folder: Path, run: Run, source: Path, presentation: Presentation)
     (folder / CARD).write_text(model_card(shared, gather(run.recipe, source), presentation), encoding="utf-8")
 
 
-def write_preprocessing(folder: Path, run: Run) -> None:
+def _write_preprocessing(folder: Path, run: Run) -> None:
     """Write preprocessing.json: what a program in any language needs to know to make the inputs."""
     data = run.recipe.data
     content: dict[str, object] = {

@@ -15,6 +15,8 @@ from cxr_clip.errors import ExportError, MissingPackageError
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 OUTPUT = "embeddings"
+# An ONNX file may have 2 GiB; weights from here on lie in a second one, so that there is room for all else.
+LARGEST = 1_900_000_000
 
 
 def require_packages() -> None:
@@ -29,6 +31,8 @@ def write_tower(
 ) -> None:
     """Write a tower with the named inputs; their first dimensions are dynamic and called `axes`.
 
+    The weights of a large tower lie beside it, in `data_file(path)`.
+
     Raises ExportError where the tower does something that ONNX has no words for.
     """
     free = {number: torch.export.Dim(name) for number, name in enumerate(axes)}
@@ -42,7 +46,7 @@ def write_tower(
                 output_names=[OUTPUT],
                 dynamic_shapes=tuple(free for _ in inputs),
                 dynamo=True,
-                external_data=False,
+                external_data=_weight_bytes(tower) > LARGEST,
                 verbose=False,
             )
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
@@ -52,13 +56,21 @@ def write_tower(
         ) from error
 
 
+def data_file(path: Path) -> Path:
+    """Where the weights of an ONNX file are if they are not in it."""
+    return path.with_name(f"{path.name}.data")
+
+
 class OnnxTower:
     """An ONNX file, ready to compute on the CPU."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
         import onnxruntime
 
-        self._session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._inputs = [one.name for one in self._session.get_inputs()]
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -66,6 +78,10 @@ class OnnxTower:
         given = {name: values.numpy() for name, values in zip(self._inputs, inputs, strict=True)}
         (output,) = self._session.run([OUTPUT], given)
         return torch.from_numpy(output)
+
+
+def _weight_bytes(tower: nn.Module) -> int:
+    return sum(weight.nbytes for weight in (*tower.parameters(), *tower.buffers()))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from cxr_clip.embed import Embedder
 from cxr_clip.export.certificate import (
     BATCHES,
     Certificate,
+    Differences,
     largest_difference,
     made_up_pictures,
     made_up_texts,
@@ -47,27 +48,46 @@ def from_towers(run: Run, image: Callable[..., Tensor], text: Callable[..., Tens
     return Exported(embed_images, embed_texts)
 
 
+def differences(run: Run, exported: Exported) -> Differences:
+    """How far the embeddings of made-up pictures and texts are from the run's."""
+    embedder = Embedder(run)
+    pictures, texts = _made_up(run)
+    by_pictures, by_texts = embedder.embed_images(pictures), embedder.embed_texts(texts)
+    return Differences(
+        images=largest_difference(lambda first, last: exported.embed_images(pictures[first:last]), by_pictures),
+        texts=largest_difference(lambda first, last: exported.embed_texts(texts[first:last]), by_texts),
+    )
+
+
 def prove(
     run: Run, exported: Exported, files: Sequence[Path], *, packages: Sequence[str], tolerance: float
 ) -> Certificate:
     """Compare the embeddings of made-up pictures and texts; `packages` are those whose versions matter."""
-    embedder, data = Embedder(run), run.recipe.data
-    pictures, texts = made_up_pictures(data.image_size), made_up_texts(data.max_tokens)
-    expected = embedder.embed_images(pictures)
+    embedder = Embedder(run)
+    pictures, texts = _made_up(run)
+    embeddings, found = embedder.embed_images(pictures), differences(run, exported)
     return Certificate(
-        images=largest_difference(lambda first, last: exported.embed_images(pictures[first:last]), expected),
-        texts=largest_difference(
-            lambda first, last: exported.embed_texts(texts[first:last]), embedder.embed_texts(texts)
-        ),
-        apart=float((expected.amax(dim=0) - expected.amin(dim=0)).max()),
+        images=found.images,
+        texts=found.texts,
+        apart=float((embeddings.amax(dim=0) - embeddings.amin(dim=0)).max()),
         tolerance=tolerance,
         pictures=tuple(f"{picture.shape[0]}x{picture.shape[1]}" for picture in pictures),
-        tokens=tuple(tokenise(run.tokeniser, texts, max_length=data.max_tokens).mask.sum(dim=1).tolist()),
+        tokens=tuple(tokenise(run.tokeniser, texts, max_length=run.recipe.data.max_tokens).mask.sum(dim=1).tolist()),
         batches=BATCHES,
         model=embedder.fingerprint,
-        files={file.name: _sha256(file) for file in files},
+        files=hashes(files),
         versions=versions(("cxr-clip", "torch", "transformers", *packages)),
     )
+
+
+def hashes(files: Sequence[Path]) -> dict[str, str]:
+    """The SHA-256 of files, by their names."""
+    return {file.name: _sha256(file) for file in files}
+
+
+def _made_up(run: Run) -> tuple[list[Picture], list[str]]:
+    data = run.recipe.data
+    return made_up_pictures(data.image_size), made_up_texts(data.max_tokens)
 
 
 def _sha256(file: Path) -> str:

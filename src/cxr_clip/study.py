@@ -100,6 +100,7 @@ class Study:
 
     `sections` maps "findings", "impression" and further section names to text; a section without text is absent.
     `findings` maps canonical finding names (see data/findings.py) to a certainty; not mentioned is absent.
+    `grades` says how much of a finding readers saw, on an ordinal scale from 0, which is none; not graded is absent.
     """
 
     id: str
@@ -113,3 +114,4 @@ class Study:
     masks: tuple[Mask, ...] = ()
     age: float | None = None
     sex: str | None = None
+    grades: Mapping[str, int] = field(default_factory=dict)

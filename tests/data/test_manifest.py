@@ -50,6 +50,7 @@ FULL = Study(
     masks=(Mask("Nodule", 0, 512, 640, (512 * 640 - 7, 3, 4)), Mask("Mass", 1, 2, 2, (4,))),
     age=57.5,
     sex="F",
+    grades={"Edema": 0, "Nodule": 3},
 )
 
 
@@ -99,6 +100,7 @@ studies_strategy = st.builds(
     ).map(tuple),
     age=st.none() | st.floats(0, 120),
     sex=st.none() | st.sampled_from("FM"),
+    grades=st.dictionaries(texts, st.integers(0, 2**31 - 1), max_size=3),
 )
 
 
@@ -266,6 +268,23 @@ def test_a_manifest_from_before_masks_were_kept_is_read_and_joined(tmp_path: Pat
         writer.write_table(old)
         writer.write(FULL)
     assert list(read_manifest(tmp_path, check=False)) == [replace(FULL, masks=()), study(2), FULL]
+
+
+def test_a_manifest_from_before_grades_were_kept_is_read_and_joined(tmp_path: Path) -> None:
+    old = pq.read_table(write(tmp_path, [FULL]) / "manifest.parquet").drop_columns("grades")
+    pq.write_table(old, tmp_path / "manifest.parquet")
+    assert list(read_manifest(tmp_path, check=False)) == [replace(FULL, grades={})]
+    with ManifestWriter(tmp_path / "manifest.parquet") as writer:
+        writer.write(FULL)
+        writer.write_table(old)
+    assert [one.grades for one in read_manifest(tmp_path, check=False)] == [FULL.grades, {}]
+
+
+def test_grades_below_none_and_of_unknown_findings_are_named(tmp_path: Path) -> None:
+    graded = [study(1, grades={"Edema": 2}), study(2, grades={"Gout": 1}), study(3, grades={"Edema": -1, "Mass": 0})]
+    message = refused(write(tmp_path, graded))
+    assert "grades of findings without a canonical name: row 1 (CXR2); leave out 'Gout'" in message
+    assert "grades below 0: row 2 (CXR3); write whole numbers from 0" in message
 
 
 def test_masks_beyond_the_images_of_unknown_findings_or_of_another_size_are_named(tmp_path: Path) -> None:

@@ -37,7 +37,13 @@ def test_no_record_changes_without_a_new_version():
 def test_names_are_unique_and_every_kind_can_be_measured():
     assert len(by_name()) == len(benchmarks()) == len({one.identity for one in benchmarks()})
     assert all(type(one.task) in MEASURES for one in benchmarks())
-    assert [one.name for one in benchmarks() if not one.sources] == ["wording", "meaning", "subgroups", "views"]
+    assert [one.name for one in benchmarks() if not one.sources] == [
+        "wording",
+        "meaning",
+        "subgroups",
+        "views",
+        "severity",
+    ]
 
 
 def test_any_choice_moves_the_hash():

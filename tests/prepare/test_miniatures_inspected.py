@@ -52,6 +52,23 @@ def test_an_inspection_counts_what_was_drawn(tmp_path: Path, source: str) -> Non
         assert found.counts.boxes == sum(bool(row["boxes"]) for row in truth) > 0
 
 
+def test_grades_of_a_made_up_table_are_what_was_drawn(tmp_path: Path) -> None:
+    levels = {"small": 1, "mild": 1, "moderate": 2, "large": 3, "severe": 3}
+    synthesize_table(tmp_path / "raw", studies=40, seed=5, image_size=48)
+    prepare_table(tmp_path / "raw", tmp_path / "out", PrepareOptions(short_side=48, processes=1))
+    truth = read_truth(tmp_path / "raw")
+    seen = set()
+    for study in read_manifest(tmp_path / "out"):
+        drawn = {one["name"]: one for one in truth[study.id]["findings"]}
+        for name in ("Cardiomegaly", "Edema", "Pleural Effusion", "Pneumothorax"):
+            one = drawn.get(name)
+            doubtful = one is not None and one["certainty"] != "positive"
+            wanted = None if doubtful else 0 if one is None else levels[one["severity"]]
+            assert study.grades.get(name) == wanted, (study.id, name)
+            seen.add(wanted)
+    assert seen >= {0, 1, 2, 3}
+
+
 @pytest.mark.parametrize("form", TableForm)
 def test_a_table_of_ones_own_says_what_was_drawn_and_names_what_is_wrong(tmp_path: Path, form: TableForm) -> None:
     options = PrepareOptions(short_side=48, processes=1)

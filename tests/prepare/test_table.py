@@ -78,6 +78,31 @@ def test_a_row_a_study_with_a_column_map(raw: Path, tmp_path: Path) -> None:
     assert summary.remarks == {"studies with findings or impression text": 2, "studies with labels": 3}
 
 
+def test_grades_of_readers_come_as_whole_numbers_and_tell_what_is_there(raw: Path, tmp_path: Path) -> None:
+    """A table of severity scores alone, such as those of COVID-19 pneumonia: means of readers, no report, no label."""
+    given = write(
+        raw,
+        "filename,geographic_mean,opacity_mean,edema\nimages/a1.png,2.67,0,1\nimages/b1.png,,1.5,\n"
+        "images/c1.png,0,,0\nimages/d1.png,high,1,\n",
+        "images: filename\ngrades: {Pneumonia: geographic_mean, Lung Opacity: opacity_mean}\nfindings: {Edema: edema}",
+    )
+    prepare_table(raw, tmp_path / "out", OPTIONS, **given, split=Split.TEST)
+    first, second, third = read_manifest(tmp_path / "out")
+    assert first.grades == {"Pneumonia": 3, "Lung Opacity": 0}
+    assert first.findings == {"Pneumonia": POSITIVE, "Lung Opacity": NEGATIVE, "Edema": POSITIVE}
+    assert (second.grades, second.findings) == ({"Lung Opacity": 2}, {"Lung Opacity": POSITIVE})
+    assert third.grades == {"Pneumonia": 0}
+    assert reasons(read_table(raw, **given)) == ["column geographic_mean: the grade 'high' is no number from 0"]
+
+
+def test_a_label_goes_before_what_a_grade_says(raw: Path) -> None:
+    given = write(raw, "image,Edema,Edema grade\nimages/a1.png,-1,2\nimages/b1.png,0,\nimages/c1.png,,0\n")
+    first, second, third = studies(read_table(raw, **given))
+    assert (first.grades, first.findings) == ({"Edema": 2}, {"Edema": UNCERTAIN})
+    assert (second.grades, second.findings) == ({}, {"Edema": NEGATIVE})
+    assert (third.grades, third.findings) == ({"Edema": 0}, {"Edema": NEGATIVE})
+
+
 def test_a_row_an_image_where_rows_share_an_id(raw: Path) -> None:
     given = write(
         raw,

@@ -15,6 +15,7 @@ from cxr_clip.study import Certainty, Split, View
 
 _NAMED = 3
 _ENTRIES = pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())]))
+_GRADES = pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.int32())]))
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def find_table_faults(table: pa.Table, root: Path) -> list[Fault]:
         _unknown_findings_of_boxes(table),
         _boxes_of_absent_images(table),
         *_mask_faults(table),
+        *_grade_faults(table),
         _nothing_to_say(table),
         *_missing_files(table, root),
     ]
@@ -155,6 +157,16 @@ def _mask_faults(table: pa.Table) -> list[Fault | None]:
         _not_canonical(table, parents, masks.field("finding"), rule="masks of findings without a canonical name"),
         _beyond_images(table, parents, masks.field("image"), what="masks"),
         _fault(table, parents.filter(pa.array(sums != pixels)), rule="masks that do not fit their size", mend=mend),
+    ]
+
+
+def _grade_faults(table: pa.Table) -> list[Fault | None]:
+    """Grades of no known finding, and those below 0."""
+    parents, grades = _flat(table["grades"].cast(_GRADES))
+    below = parents.filter(pc.less(pc.fill_null(grades.field("value"), -1), 0))
+    return [
+        _not_canonical(table, parents, grades.field("key"), rule="grades of findings without a canonical name"),
+        _fault(table, below, rule="grades below 0", mend="write whole numbers from 0, which is none of the finding"),
     ]
 
 

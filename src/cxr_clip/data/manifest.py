@@ -57,6 +57,7 @@ SCHEMA = pa.schema(
         pa.field("masks", pa.list_(_MASK), nullable=False),
         pa.field("age", pa.float64()),
         pa.field("sex", pa.string()),
+        pa.field("grades", pa.map_(pa.string(), pa.int32()), nullable=False),
     ]
 )
 
@@ -160,10 +161,10 @@ class Manifest(Sequence[Study]):
 def read_manifest(path: Path, *, check: bool = True) -> Manifest:
     """Open a manifest: a prepared folder, or the Parquet file in it.
 
-    A manifest that was written before masks were kept has none of them. Raises ManifestError if there is no file, if
-    its columns are not those of SCHEMA, or (with `check`) if it has faults: missing files, unknown splits, views or
-    findings, duplicate ids, a patient in two splits, studies without images, studies with nothing to say, boxes and
-    masks of absent images, masks that do not fit their size.
+    A manifest that was written before masks, or grades, were kept has none of them. Raises ManifestError if there is no
+    file, if its columns are not those of SCHEMA, or (with `check`) if it has faults: missing files, unknown splits,
+    views or findings, duplicate ids, a patient in two splits, studies without images, studies with nothing to say,
+    boxes and masks of absent images, masks that do not fit their size, grades below 0 or of unknown findings.
     """
     file = path / FILE_NAME if path.is_dir() else path
     if not file.is_file():
@@ -203,11 +204,14 @@ def find_faults(manifest: Manifest) -> list[Fault]:
 
 
 def _fitted(table: pa.Table) -> pa.Table:
-    """The table with the columns of SCHEMA; masks, which older manifests lack, are empty there."""
+    """The table with the columns of SCHEMA; masks and grades, which older manifests lack, are empty there."""
     names = table.column_names
     if "masks" not in names and "boxes" in names:
         none = pa.array([[]] * table.num_rows, SCHEMA.field("masks").type)
         table = table.add_column(names.index("boxes") + 1, SCHEMA.field("masks"), none)
+    if "grades" not in names and "sex" in names:
+        field = SCHEMA.field("grades")
+        table = table.append_column(field, pa.array([[]] * table.num_rows, field.type))
     return table.cast(SCHEMA.with_metadata(table.schema.metadata))
 
 
@@ -224,6 +228,7 @@ def _to_row(study: Study) -> dict[str, Any]:
         "masks": [vars(mask) for mask in study.masks],
         "age": study.age,
         "sex": study.sex,
+        "grades": list(study.grades.items()),
     }
 
 
@@ -252,6 +257,7 @@ def _to_study(row: dict[str, Any]) -> Study:
         masks=tuple(Mask(**{**mask, "runs": tuple(mask["runs"])}) for mask in row["masks"]),
         age=row["age"],
         sex=row["sex"],
+        grades=dict(row["grades"]),
     )
 
 

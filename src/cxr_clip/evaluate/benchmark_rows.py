@@ -10,6 +10,7 @@ from cxr_clip.evaluate.contract import (
     ImageRule,
     MeaningTask,
     RetrievalTask,
+    SeverityTask,
     SubgroupsTask,
     Task,
     ViewsTask,
@@ -26,7 +27,7 @@ def rows() -> tuple[tuple[str, str, str, str], ...]:
 
 
 def _part(benchmark: Benchmark) -> str:
-    if isinstance(benchmark.task, FewShotTask | GroundingTask):
+    if isinstance(benchmark.task, FewShotTask | GroundingTask | SeverityTask):
         return Split.TEST.value
     return "all of it" if benchmark.split is None else benchmark.split.value
 
@@ -48,7 +49,9 @@ def _how(task: Task) -> str:
     return _how_else(task)
 
 
-def _how_else(task: WordingTask | MeaningTask | GroundingTask | SubgroupsTask | ViewsTask) -> str:
+def _how_else(task: WordingTask | MeaningTask | GroundingTask | SubgroupsTask | ViewsTask | SeverityTask) -> str:
+    if isinstance(task, SeverityTask):
+        return f"{_findings(len(task.prompts))}, {task.style}, {len(task.degrees)} by degree; Spearman, quadratic kappa"
     if isinstance(task, ViewsTask):
         return (
             f"{_findings(len(task.prompts))}, {task.style}; AUROC and R@{task.recall} of all images and of single views"

@@ -21,6 +21,7 @@ from cxr_clip.evaluate.contract import (
     PromptSet,
     RetrievalTask,
     SetScore,
+    SeverityTask,
     SubgroupsTask,
     Task,
     Ties,
@@ -86,6 +87,7 @@ def benchmarks() -> tuple[Benchmark, ...]:
         *_grounding(),
         *_subgroups(),
         *_views(),
+        *_severity(),
     )
 
 
@@ -264,6 +266,13 @@ def _views() -> tuple[Benchmark, ...]:
         _on("views", source, ViewsTask("standard", tuple(standard[finding] for finding in findings)))
         for source, findings in asked
     )
+
+
+def _severity() -> tuple[Benchmark, ...]:
+    """Scores against grades: on any data set, as none of those that are known by name has grades."""
+    degrees = tuple(one for one in load_meaning_prompts().values() if one.most)
+    task = SeverityTask("standard", tuple(load_zero_shot_prompts("standard").values()), degrees)
+    return (Benchmark("severity", 1, (), None, task),)
 
 
 def _findings(source: str, variant: str | None, style: str, findings: Sequence[str]) -> Benchmark:

@@ -15,6 +15,7 @@ from cxr_clip.evaluate.contract import (
     GroundingTask,
     MeaningTask,
     RetrievalTask,
+    SeverityTask,
     SubgroupsTask,
     Task,
     ViewsTask,
@@ -26,6 +27,7 @@ from cxr_clip.evaluate.grounding_benchmark import measure_grounding
 from cxr_clip.evaluate.meaning_benchmark import measure_meaning
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.retrieval_benchmark import measure_retrieval
+from cxr_clip.evaluate.severity_benchmark import measure_severity
 from cxr_clip.evaluate.study_images import Advance, Embedder, ReadImage
 from cxr_clip.evaluate.subgroup_benchmark import measure_subgroups
 from cxr_clip.evaluate.subject import EvaluationOptions, Material, Subject
@@ -47,6 +49,7 @@ MEASURES: Mapping[type[Task], Measure] = {
     GroundingTask: measure_grounding,
     SubgroupsTask: measure_subgroups,
     ViewsTask: measure_views,
+    SeverityTask: measure_severity,
 }
 
 
@@ -69,7 +72,7 @@ def measure(
 def _measure(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
     """Measure all studies, and those that were not trained on once more; some benchmarks do so themselves."""
     way = MEASURES[type(benchmark.task)]
-    if isinstance(benchmark.task, FewShotTask | GroundingTask):
+    if isinstance(benchmark.task, FewShotTask | GroundingTask | SeverityTask):
         return way(benchmark, subject)
     overlap = overlap_of(
         subject.studies, subject.material.seen, lambda clean: way(benchmark, subject.part(clean)).metrics

@@ -228,6 +228,24 @@ class ViewsTask:
     text: str = "longer of findings and impression, in characters; identical ones are one target"
 
 
+@dataclass(frozen=True)
+class SeverityTask:
+    """Scores against the grades of readers: rank correlation, and agreement of grades by thresholds of validation.
+
+    `degrees` have the words for most of a finding. A finding counts with `min_studies` graded studies, of which two
+    grades have `min_of_grade`.
+    """
+
+    kind: ClassVar[str] = "scores against grades"
+    style: str
+    prompts: tuple[ZeroShotPrompt, ...]
+    degrees: tuple[MeaningPrompts, ...]
+    min_studies: int = 20
+    min_of_grade: int = 5
+    images: ImageRule = ImageRule.MEAN
+    thresholds: str = "each grade to as many validation studies as have it"
+
+
 Task = (
     FindingsTask
     | ClassesTask
@@ -238,6 +256,7 @@ Task = (
     | GroundingTask
     | SubgroupsTask
     | ViewsTask
+    | SeverityTask
 )
 
 

@@ -18,6 +18,7 @@ from cxr_clip.evaluate.page import (
 )
 from cxr_clip.evaluate.page_grounding import grounding_rows
 from cxr_clip.evaluate.page_meaning import MeaningTable, meaning_rows, meaning_table
+from cxr_clip.evaluate.page_severity import GradeRows, grade_rows, severity_rows
 from cxr_clip.evaluate.page_subgroups import SubgroupTable, subgroup_table
 from cxr_clip.evaluate.page_views import views_rows
 from cxr_clip.evaluate.page_wording import Strips, strips_of, wording_rows
@@ -36,6 +37,7 @@ KINDS = {
     "grounding": "Grounding",
     "subgroups": "Subgroups",
     "views": "All images against single views",
+    "severity": "Severity",
 }
 WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
 
@@ -65,6 +67,7 @@ class FigureSection:
     meanings: MeaningTable | None = None
     groundings: tuple[GroundedPicture, ...] = ()
     subgroups: SubgroupTable | None = None
+    grades: tuple[GradeRows, ...] = ()
 
     @property
     def with_published(self) -> bool:
@@ -110,6 +113,7 @@ def figure_sections(results: Sequence[BenchmarkResult]) -> tuple[FigureSection, 
             meanings=meaning_table(result),
             groundings=result.groundings,
             subgroups=subgroup_table(result),
+            grades=grade_rows(result),
         )
         for result in results
         if kind_of(result) != "zero_shot"
@@ -238,6 +242,7 @@ _ROWS = {
     "grounding": grounding_rows,
     "subgroups": _no_rows,
     "views": views_rows,
+    "severity": severity_rows,
 }
 LEADS: Mapping[str, str] = {
     "retrieval": "Given an image, where does its own report come among all reports, and the other way round. Identical "
@@ -257,6 +262,8 @@ LEADS: Mapping[str, str] = {
     "gap is a reason to look and no proof of a cause.",
     "views": "What the lateral image of a study adds: all of its images together against its frontal, or lateral, ones "
     "alone, for the same studies.",
+    "severity": "Whether scores rise with the grades that readers gave (Spearman), and whether thresholds of "
+    "validation tell the grades apart (kappa with quadratic weights: 0 is chance, 1 is the readers' own).",
 }
 NOT_MEASURED: Mapping[str, str] = {
     "retrieval": "Not measured: fewer than two different reports here.",
@@ -268,4 +275,5 @@ NOT_MEASURED: Mapping[str, str] = {
     "grounding": "Not measured: no finding was drawn on enough test images here.",
     "subgroups": "Not measured: no two groups have enough studies here; the protocol below names them.",
     "views": "Not measured: too few studies have a frontal and a lateral image here.",
+    "severity": "Not measured: too few test studies are graded here.",
 }

@@ -70,6 +70,7 @@ def report_json(
         "published": {result.name: asdict(found) for result in results if (found := published_of(result.name))},
         "overlap": {result.name: asdict(result.overlap) for result in results if result.overlap is not None},
         "differences": {one.name: [asdict(each) for each in one.differences] for one in results if one.differences},
+        "grades": {one.name: [asdict(each) for each in one.grades] for one in results if one.grades},
         "subgroups": {one.name: asdict(one.subgroups) for one in results if one.subgroups is not None},
         "protocol": {result.name: list(result.protocol) for result in results},
         "notes": [f"{result.name}: {note}" for result in results for note in result.notes],

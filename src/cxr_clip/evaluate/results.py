@@ -10,6 +10,7 @@ from cxr_clip.evaluate.contract import Benchmark
 from cxr_clip.evaluate.differences import Difference
 from cxr_clip.evaluate.query_ranks import QueryRanks
 from cxr_clip.evaluate.scores import FindingScores
+from cxr_clip.evaluate.severity_figures import GradeTable
 from cxr_clip.evaluate.statistics import Estimate
 from cxr_clip.evaluate.subgroup_figures import Subgroups
 from cxr_clip.metrics import RocCurve
@@ -96,7 +97,8 @@ class BenchmarkResult:
     "uncertainty", "side", "severity" and those of texts alone with the same behind; those of grounding "pointing",
     "iou_at_50", "iou_at_best", "contrast", the same with "_wrong_text" and "_centre", and "pointing_chance"; those of
     subgroups "auroc/<attribute>/<group>", "recall_at_10/<attribute>/<group>", and "auroc_gap/<attribute>"; those
-    of views "auroc/macro/<images>", "image_to_text/recall_at_10/<images>", and "gain/auroc/macro/<images>".
+    of views "auroc/macro/<images>", "image_to_text/recall_at_10/<images>", and "gain/auroc/macro/<images>";
+    those of severity "spearman/<score>/<finding>" and "kappa/<score>/<finding>" or "/macro".
     `benchmark` is the record that was followed.
     """
 
@@ -114,3 +116,4 @@ class BenchmarkResult:
     overlap: Overlap | None = None
     subgroups: Subgroups | None = None
     differences: tuple[Difference, ...] = ()
+    grades: tuple[GradeTable, ...] = ()

@@ -1,5 +1,6 @@
 """What is written in the cells of tables about patients: labels, ages, sexes."""
 
+import math
 import re
 
 from cxr_clip.study import Certainty
@@ -26,6 +27,18 @@ def certainty_of(text: str) -> Certainty | None:
         return _LABELS[float(text)]
     except (ValueError, KeyError):
         raise ValueError(f"the label {text!r} is none of 1, 0, -1 and blank") from None
+
+
+def grade_of(text: str) -> int | None:
+    """A grade from 0, which is none of a finding; the mean of several readers goes to the nearest whole number.
+
+    Blank is not graded. Raises ValueError for all else.
+    """
+    if is_blank(text):
+        return None
+    if re.fullmatch(r"\d{1,3}(\.\d{0,9})?", text) is None:
+        raise ValueError(f"the grade {text!r} is no number from 0")
+    return math.floor(float(text) + 0.5)
 
 
 def years_of(text: str) -> float | None:

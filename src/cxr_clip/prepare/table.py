@@ -142,6 +142,7 @@ def _drafts(
         findings=first.findings,
         age=first.age,
         sex=first.sex,
+        grades=first.grades,
     )
 
 
@@ -159,7 +160,7 @@ def _why_not(records: Sequence[Record], torn: str | None, split: Split | None) -
 
 def _told(record: Record) -> tuple[object, ...]:
     """All that a row says beside its images."""
-    return (record.patient, record.split, record.sections, record.findings, record.age, record.sex)
+    return (record.patient, record.split, record.sections, record.findings, record.grades, record.age, record.sex)
 
 
 def _split(record: Record, patient: str, split: Split | None) -> Split:
@@ -191,6 +192,7 @@ def _remarks(studies: Sequence[Study], columns: ColumnMap, split: Split | None) 
     count = len(studies)
     remarks = {
         "studies with findings or impression text": sum(bool(study.sections) for study in studies),
+        "studies with grades": sum(bool(study.grades) for study in studies),
         "studies with labels": sum(bool(study.findings) for study in studies),
         "studies without a column of patients, each taken as a patient of its own": count * (columns.patient is None),
         "studies split by a hash of the patient": count * (split is None and columns.split is None),

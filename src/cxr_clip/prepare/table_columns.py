@@ -13,6 +13,8 @@ from cxr_clip.errors import PromptError, SourceError
 from cxr_clip.study import View
 
 _ALIKE = 0.6
+# What the name of a column of grades has behind the finding.
+GRADE = " grade"
 
 
 class ColumnMap(BaseModel):
@@ -20,8 +22,8 @@ class ColumnMap(BaseModel):
 
     `images` are one or several columns (a cell may hold a list), by view where the column tells it. `view` holds a
     view, or a list as long as that of the images. `sections` maps section names to columns, `report` holds whole
-    reports. `findings` maps findings to columns of 1, 0, -1 or blank. `prefix` is what image paths begin with and the
-    raw folder lacks. `name` is the source's name in the manifest.
+    reports. `findings` maps findings to columns of 1, 0, -1 or blank, `grades` to columns of grades from 0 on. `prefix`
+    is what image paths begin with and the raw folder lacks. `name` is the source's name in the manifest.
 
     `texts` (findings and impression), `back_translations` of them and `labels` (positive, negative and uncertain
     names) are lists in one cell, as the published code of the method writes them.
@@ -38,6 +40,7 @@ class ColumnMap(BaseModel):
     sections: dict[str, str] = {}
     report: str | None = None
     findings: dict[str, str] = {}
+    grades: dict[str, str] = {}
     age: str | None = None
     sex: str | None = None
     prefix: str = ""
@@ -57,7 +60,7 @@ class ColumnMap(BaseModel):
             return {column: view for view, columns in value.items() for column in _listed(columns)}
         return value
 
-    @field_validator("findings", mode="before")
+    @field_validator("findings", "grades", mode="before")
     @classmethod
     def _findings(cls, value: Any) -> Any:
         """Columns by canonical name, from a list of columns or from columns by finding."""
@@ -79,7 +82,13 @@ class ColumnMap(BaseModel):
             self.id, self.patient, self.split, self.view, self.report, self.age, self.sex,
             self.texts, self.back_translations, self.labels,
         )  # fmt: skip
-        named = (*self.images, *(name for name in single if name), *self.sections.values(), *self.findings.values())
+        named = (
+            *self.images,
+            *(name for name in single if name),
+            *self.sections.values(),
+            *self.findings.values(),
+            *self.grades.values(),
+        )
         return tuple(dict.fromkeys(named))
 
 
@@ -118,7 +127,8 @@ def guess_columns(file: Path, names: Collection[str]) -> ColumnMap:
     """The map of a table whose columns have the usual names. Raises SourceError where no column holds images.
 
     These are the names of a manifest (id, patient, split, image, view, findings, impression, report, age, sex), those
-    of findings, and those of the published code (image, AP, PA, Lateral, text, text_augment, text_label).
+    of findings, alone or with " grade" behind, and those of the published code (image, AP, PA, Lateral, text,
+    text_augment, text_label).
     """
     image = next((name for name in ("image", "images") if name in names), None)
     if image is None:
@@ -138,6 +148,9 @@ def guess_columns(file: Path, names: Collection[str]) -> ColumnMap:
             "images": {**by_view, "unknown": [image]},
             "sections": {name: name for name in ("findings", "impression") if name in names},
             "findings": [name for name in names if _is_finding(name)],
+            "grades": {
+                finding: name for name in names if _is_finding(finding := name.removesuffix(GRADE)) and finding != name
+            },
         },
     )
 

@@ -8,7 +8,7 @@ from cxr_clip.data.findings import canonical
 from cxr_clip.data.reports import REPORT_SECTIONS, sections_from_labelled, split_sections
 from cxr_clip.data.texts import BACK_TRANSLATION
 from cxr_clip.errors import PromptError
-from cxr_clip.prepare.label_values import certainty_of, is_blank, sex_of, years_of
+from cxr_clip.prepare.label_values import certainty_of, grade_of, is_blank, sex_of, years_of
 from cxr_clip.prepare.table_columns import ColumnMap
 from cxr_clip.prepare.table_file import Cell
 from cxr_clip.prepare.table_lists import looks_like_list, parse_list
@@ -35,6 +35,7 @@ class Record:
     findings: Mapping[str, Certainty]
     age: float | None
     sex: str | None
+    grades: Mapping[str, int]
 
     @property
     def says_something(self) -> bool:
@@ -44,15 +45,17 @@ class Record:
 
 def read_record(row: Mapping[str, Cell], columns: ColumnMap, root: Path) -> Record:
     """Read a row; image paths become relative to `root`. Raises ValueError with the reason if it cannot be used."""
+    grades = _grades(row, columns)
     return Record(
         id=_named(row, columns.id, "id"),
         patient=_named(row, columns.patient, "patient"),
         split=_named(row, columns.split, "split"),
         images=_images(row, columns, root),
         sections=_sections(row, columns),
-        findings=_findings(row, columns),
+        findings=_findings(row, columns, grades),
         age=years_of(_text(row, columns.age)),
         sex=sex_of(_text(row, columns.sex)),
+        grades=grades,
     )
 
 
@@ -147,8 +150,22 @@ def _listed_sections(row: Mapping[str, Cell], columns: ColumnMap) -> dict[str, s
     return sections
 
 
-def _findings(row: Mapping[str, Cell], columns: ColumnMap) -> dict[str, Certainty]:
-    findings = _listed_findings(row, columns)
+def _grades(row: Mapping[str, Cell], columns: ColumnMap) -> dict[str, int]:
+    grades: dict[str, int] = {}
+    for name, column in columns.grades.items():
+        try:
+            grade = grade_of(_text(row, column))
+        except ValueError as error:
+            raise ValueError(f"column {column}: {error}") from None
+        if grade is not None:
+            grades[name] = grade
+    return grades
+
+
+def _findings(row: Mapping[str, Cell], columns: ColumnMap, grades: Mapping[str, int]) -> dict[str, Certainty]:
+    """What columns of labels say; a grade says too whether a finding is there, where no label does."""
+    graded = {name: Certainty.POSITIVE if grade else Certainty.NEGATIVE for name, grade in grades.items()}
+    findings = {**graded, **_listed_findings(row, columns)}
     for name, column in columns.findings.items():
         try:
             certainty = certainty_of(_text(row, column))

@@ -12,6 +12,7 @@ import numpy as np
 
 from cxr_clip.synthetic.files import png, write_whole
 from cxr_clip.synthetic.house_styles import write_report
+from cxr_clip.synthetic.pathology import FindingInstance
 from cxr_clip.synthetic.planted_faults import PlantedFault, write_faults
 from cxr_clip.synthetic.single_image_world import ImageJob, Layout, write_world
 from cxr_clip.synthetic.single_images import ImageTruth, draw_single
@@ -20,6 +21,7 @@ _STREAM = 29
 _FINDINGS = ("Cardiomegaly", "Edema", "Pleural Effusion", "Pneumothorax")
 _SPLITS = ("train", "train", "train", "validate", "test")
 _CELL = {"positive": "1", "negative": "0"}
+_GRADES = {None: "0", "small": "1", "mild": "1", "moderate": "2", "large": "3", "severe": "3"}
 NAME = "studies.csv"
 
 
@@ -84,7 +86,15 @@ def write_table_image(job: ImageJob, *, form: TableForm) -> TableImage:
     split = _SPLITS[job.index % len(_SPLITS)]
     told = {"findings": report.findings or "", "impression": report.impression or "", "age": str(body.age)}
     cells = {"id": study, "patient": patient, "split": split, "image": path, "view": single.view.value.upper()}
-    return TableImage(truth, {**cells, **told, "sex": body.sex, **{name: _CELL[labels[name]] for name in _FINDINGS}})
+    said = {**{name: _CELL[labels[name]] for name in _FINDINGS}, **_grades(single.findings)}
+    return TableImage(truth, {**cells, **told, "sex": body.sex, **said})
+
+
+def _grades(findings: tuple[FindingInstance, ...]) -> dict[str, str]:
+    """How much there is of each finding, from 0; a suspected one is not graded."""
+    severities = {one.name: one.severity for one in findings if one.is_sure}
+    doubtful = {one.name for one in findings if not one.is_sure}
+    return {f"{name} grade": "" if name in doubtful else _GRADES[severities.get(name)] for name in _FINDINGS}
 
 
 def _lists(truth: ImageTruth, texts: list[str]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """From a row of a user's table to what it says of a study, or to why it cannot be used."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from cxr_clip.data.findings import canonical
 from cxr_clip.data.reports import REPORT_SECTIONS, sections_from_labelled, split_sections
@@ -14,6 +15,7 @@ from cxr_clip.prepare.table_file import Cell
 from cxr_clip.prepare.table_lists import looks_like_list, parse_list
 from cxr_clip.study import Certainty, View
 
+Value = TypeVar("Value")
 _VIEWS = {
     **dict.fromkeys(("pa", "postero-anterior", "posteroanterior"), View.PA),
     **dict.fromkeys(("ap", "antero-posterior", "anteroposterior"), View.AP),
@@ -45,7 +47,7 @@ class Record:
 
 def read_record(row: Mapping[str, Cell], columns: ColumnMap, root: Path) -> Record:
     """Read a row; image paths become relative to `root`. Raises ValueError with the reason if it cannot be used."""
-    grades = _grades(row, columns)
+    grades = _read_cells(row, columns.grades, grade_of)
     return Record(
         id=_named(row, columns.id, "id"),
         patient=_named(row, columns.patient, "patient"),
@@ -150,30 +152,25 @@ def _listed_sections(row: Mapping[str, Cell], columns: ColumnMap) -> dict[str, s
     return sections
 
 
-def _grades(row: Mapping[str, Cell], columns: ColumnMap) -> dict[str, int]:
-    grades: dict[str, int] = {}
-    for name, column in columns.grades.items():
+def _read_cells(
+    row: Mapping[str, Cell], columns: Mapping[str, str], read: Callable[[str], Value | None]
+) -> dict[str, Value]:
+    """What the cell of each finding says; one that says nothing is left out."""
+    values: dict[str, Value] = {}
+    for name, column in columns.items():
         try:
-            grade = grade_of(_text(row, column))
+            value = read(_text(row, column))
         except ValueError as error:
             raise ValueError(f"column {column}: {error}") from None
-        if grade is not None:
-            grades[name] = grade
-    return grades
+        if value is not None:
+            values[name] = value
+    return values
 
 
 def _findings(row: Mapping[str, Cell], columns: ColumnMap, grades: Mapping[str, int]) -> dict[str, Certainty]:
     """What columns of labels say; a grade says too whether a finding is there, where no label does."""
     graded = {name: Certainty.POSITIVE if grade else Certainty.NEGATIVE for name, grade in grades.items()}
-    findings = {**graded, **_listed_findings(row, columns)}
-    for name, column in columns.findings.items():
-        try:
-            certainty = certainty_of(_text(row, column))
-        except ValueError as error:
-            raise ValueError(f"column {column}: {error}") from None
-        if certainty is not None:
-            findings[name] = certainty
-    return findings
+    return {**graded, **_listed_findings(row, columns), **_read_cells(row, columns.findings, certainty_of)}
 
 
 def _listed_findings(row: Mapping[str, Cell], columns: ColumnMap) -> dict[str, Certainty]:

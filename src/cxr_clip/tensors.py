@@ -4,7 +4,7 @@ A batch has one or two images and one or two texts of each study, as tuples of l
 method, one of each is plain CLIP, and nothing downstream needs to know which (docs/decisions/0001).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -78,6 +78,11 @@ class EmbeddedViews:
     def all(self) -> tuple[Float[Tensor, "batch dim"], ...]:
         """Images, texts and hard negatives, one after the other."""
         return (*self.images, *self.texts, *self.hard_negatives)
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "EmbeddedViews":
+        """The same views, `change` made of the embeddings of each."""
+        parts = (self.images, self.texts, self.hard_negatives)
+        return EmbeddedViews(*(tuple(map(change, part)) for part in parts))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from cxr_clip.errors import CheckpointError
-from cxr_clip.train.state import TrainState, load_state, save_state
+from cxr_clip.tensor_files import write_tensors
+from cxr_clip.train.state import TrainState, as_text, load_state, moment_tensors, state_tensors
+
+
+def save_state(path: Path, state: TrainState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    tensors = state_tensors(model.state_dict(), moment_tensors(optimizer))
+    write_tensors(path, tensors, {"state": as_text(state)})
 
 
 class Awkward(nn.Module):

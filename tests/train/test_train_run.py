@@ -217,7 +217,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
     message = str(caught.value)
     assert "the loss of step 3 is not finite (image_text nan" in message
     assert "train-" in message  # the studies of the batch
-    assert "The last checkpoint is kept" in message
+    assert "A checkpoint kept before stays" in message
     assert all(bool(torch.isfinite(value).all()) for value in load_file(tmp_path / checkpoint.RESUME).values())
     assert load(tmp_path).embed_texts(["effusion"]).isfinite().all()
     assert train_run(recipe, tmp_path, progress=False).result.state.step == 8

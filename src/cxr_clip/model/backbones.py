@@ -159,15 +159,18 @@ def _model_options(architecture: Any, *, takes: str, pooler: bool) -> dict[str, 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers' log and progress bars, and put them back."""
+    """Silence the logs of transformers and of the hub, which tells every retry, and progress bars; put them back."""
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    level, bars, hub_level = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub_logging.get_verbosity()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        hub_logging.set_verbosity(hub_level)
         if bars:
             logging.enable_progress_bar()

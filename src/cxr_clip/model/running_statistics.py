@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 @contextmanager
 def keeping_statistics(model: nn.Module) -> Iterator[None]:
     """Within it, running statistics stay as they are while a training model is called."""
-    with _momentum(model, lambda _momentum: 0.0):
+    with _momentum(model, lambda _share: 0.0):
         yield
 
 
@@ -22,7 +22,7 @@ def moving_statistics_as_one(model: nn.Module, number: int, count: int) -> Itera
     each chunk in what remains is m / (count - left m), where `left` chunks follow.
     """
     left = count - 1 - number
-    with _momentum(model, lambda momentum: momentum / (count - left * momentum), counts=left == 0):
+    with _momentum(model, lambda share: share / (count - left * share), counts=left == 0):
         yield
 
 

@@ -77,11 +77,7 @@ def seed_dropout(training: Training, step: int, chunk: int) -> None:
 
 
 def _leaves(views: EmbeddedViews) -> EmbeddedViews:
-    return EmbeddedViews(
-        images=tuple(view.detach().requires_grad_() for view in views.images),
-        texts=tuple(view.detach().requires_grad_() for view in views.texts),
-        hard_negatives=tuple(view.detach().requires_grad_() for view in views.hard_negatives),
-    )
+    return views.each(lambda view: view.detach().requires_grad_())
 
 
 def _go_on(reached: list[tuple[Tensor, Tensor]]) -> None:

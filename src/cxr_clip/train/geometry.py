@@ -66,10 +66,7 @@ def pulls(views: EmbeddedViews, scale: Float[Tensor, "*one"], weights: LossWeigh
 
     Only the part of a gradient along the sphere counts: the encoders never see the part along an embedding itself.
     """
-    leaves = EmbeddedViews(
-        images=tuple(view.detach().requires_grad_() for view in views.images),
-        texts=tuple(view.detach().requires_grad_() for view in views.texts),
-    )
+    leaves = views.each(lambda view: view.detach().requires_grad_())
     with torch.enable_grad():
         terms = study_contrast(leaves, scale.detach())
     names = ("image_text", "image_image", "text_text")

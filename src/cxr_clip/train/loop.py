@@ -72,6 +72,7 @@ def train(
             watch.lap(Part.CHECKPOINTS)
             if after_step is not None:
                 after_step()
+                watch.lap(Part.OTHER)
         keeper.wait()
         watch.lap(Part.CHECKPOINTS)
     if images:

@@ -29,10 +29,7 @@ def batch_figures(views: EmbeddedViews, scale: Float[Tensor, "*one"], weights: L
     studies = min(len(views.images[0]), MAX_STUDIES)
     if studies < MIN_STUDIES:
         return {}
-    views = EmbeddedViews(
-        images=tuple(view[:studies].detach().float() for view in views.images),
-        texts=tuple(view[:studies].detach().float() for view in views.texts),
-    )
+    views = views.each(lambda view: view[:studies].detach().float())
     figures: dict[str, float] = {"studies": studies, "directions": min(views.images[0].shape)}
     for side, rows in (("image", views.images), ("text", views.texts)):
         figures |= {

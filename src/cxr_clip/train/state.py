@@ -13,7 +13,6 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cxr_clip.errors import CheckpointError
-from cxr_clip.tensor_files import write_tensors
 from cxr_clip.train.averaging import Average
 
 
@@ -29,11 +28,6 @@ class TrainState:
     best_value: float | None = None
     best_step: int | None = None
     seconds: float = field(default=0.0, compare=False)
-
-
-def save_state(path: Path, state: TrainState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Write model, optimiser and counters, under another name first."""
-    write_tensors(path, state_tensors(model.state_dict(), moment_tensors(optimizer)), {"state": as_text(state)})
 
 
 def average_tensors(average: Average | None) -> dict[str, Tensor]:

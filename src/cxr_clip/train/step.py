@@ -58,10 +58,7 @@ def learn(training: Training, batch: Batch, step: int, *, lap: Callable[[Part], 
     _refuse_not_finite("gradient", norm, terms, batch, step)
     return Learnt(
         studies=len(everyone.images[0]),
-        views=EmbeddedViews(
-            images=tuple(view.detach() for view in everyone.images),
-            texts=tuple(view.detach() for view in everyone.texts),
-        ),
+        views=everyone.each(Tensor.detach),
         loss=float(loss.detach()),
         terms=terms,
         gradient_norm=float(norm),
@@ -122,8 +119,8 @@ def _refuse_not_finite(what: str, value: Float[Tensor, ""], terms: LossTerms, ba
     parts = ", ".join(f"{name} {number:g}" for name, number in numbers(terms).items())
     shown = ", ".join(batch.study_ids[:5]) + (", ..." if len(batch.study_ids) > 5 else "")
     raise TrainingError(
-        f"the {what} of step {step} is not finite ({parts}); studies of the batch: {shown}. The last checkpoint is "
-        "kept; start a new run folder with a lower train.learning_rate, train.clip_norm=1 or train.precision=fp32"
+        f"the {what} of step {step} is not finite ({parts}); studies of the batch: {shown}. A checkpoint kept before "
+        "stays; start a new run folder with a lower train.learning_rate, train.clip_norm=1 or train.precision=fp32"
     )
 
 

@@ -126,9 +126,7 @@ def _joined(shares: Iterable[_Embedded | None]) -> _Embedded:
 
 
 def _to(views: EmbeddedViews, device: str) -> EmbeddedViews:
-    return EmbeddedViews(
-        images=tuple(view.to(device) for view in views.images), texts=tuple(view.to(device) for view in views.texts)
-    )
+    return views.each(lambda view: view.to(device))
 
 
 def move(batch: Batch, device: str) -> Batch:

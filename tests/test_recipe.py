@@ -57,6 +57,8 @@ def test_overrides_reach_lists_and_sections_that_the_file_leaves_out(minimal: Pa
         (["data.augment.crop_scale=[1.1, 0.8]"], ["data.augment", "smallest", "not [1.1, 0.8]"]),
         (["data.augment.crop_scale=[5, 9]"], ["data.augment", "at most 1, not [5, 9]"]),
         (["trian.epochs=3"], ["did you mean 'train'"]),
+        (["model.text.tokeniser.size=3"], ["there are vocabulary_size, lowercase"]),
+        (["model.text.lora=3"], ["model.text.lora = 3: it is a section", "such as model.text.lora.rank"]),
         (["train.epochs=0"], ["train.epochs = 0", "greater than 0"]),
         (["data.hard_negatives=-1"], ["data.hard_negatives = -1"]),
         (["data.hard_negatives=1", "loss.image_text=0"], ["data.hard_negatives has no effect with loss.image_text=0"]),

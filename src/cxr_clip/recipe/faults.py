@@ -15,25 +15,32 @@ def explain(error: ValidationError) -> Iterable[str]:
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"]) or "recipe"
         if fault["type"] == "extra_forbidden":
-            near = _near_names(fault["loc"])
-            hint = f" - did you mean {near[0]!r}?" if near else ""
-            yield f"unknown setting {where!r}{hint}"
+            yield f"unknown setting {where!r} - {_instead(fault['loc'])}"
         elif fault["type"] == "missing":
             yield f"{where!r} is missing"
+        elif fault["type"] in ("model_type", "model_attributes_type"):
+            within = f"{where}.{_known(fault['loc'])[0]}"
+            yield f"{where} = {fault['input']!r}: it is a section; give settings of it, such as {within}"
         elif fault["type"] == "value_error":
             yield f"{where}: {fault['ctx']['error']}"
         else:
             yield f"{where} = {fault['input']!r}: {fault['msg']}"
 
 
-def _near_names(location: tuple[int | str, ...]) -> list[str]:
-    """Known settings that look like the last part of `location`."""
+def _instead(location: tuple[int | str, ...]) -> str:
+    """The known setting that looks like an unknown one, or all that there are in its place."""
+    known = _known(location[:-1])
+    near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+
+
+def _known(location: tuple[int | str, ...]) -> list[str]:
+    """The settings of the section at `location`."""
     section: type[Section] | None = Recipe
-    for part in location[:-1]:
+    for part in location:
         if isinstance(part, str) and section is not None:
             section = _section_within(section.model_fields[part].annotation)
-    known = list(section.model_fields) if section is not None else []
-    return difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return list(section.model_fields) if section is not None else []
 
 
 def _section_within(annotation: Any) -> type[Section] | None:

@@ -44,7 +44,7 @@ TEXT = {
     "intermediate_size": 1536,
 }
 # Studies of a global batch, pixels, tokens, steps of a session that count (two go before), turns.
-FULL, TINY = (64, 128, 64, 8, 5), (4, 32, 8, 1, 1)
+FULL, TINY = (32, 128, 32, 4, 3), (4, 32, 8, 1, 1)
 STEPS_BEFORE = 2
 
 

@@ -165,7 +165,7 @@ def quiet() -> Iterator[None]:
 
     level, bars, hub_level = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub_logging.get_verbosity()
     logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
+    hub_logging.set_verbosity(hub_logging.ERROR)
     logging.disable_progress_bar()
     try:
         yield

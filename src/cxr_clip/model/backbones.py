@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from logging import ERROR
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def quiet() -> Iterator[None]:
 
     level, bars, hub_level = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub_logging.get_verbosity()
     logging.set_verbosity_error()
-    hub_logging.set_verbosity(hub_logging.ERROR)
+    hub_logging.set_verbosity(ERROR)
     logging.disable_progress_bar()
     try:
         yield

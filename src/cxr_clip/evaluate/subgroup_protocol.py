@@ -41,7 +41,9 @@ def subgroup_notes(found: Subgroups, task: SubgroupsTask) -> tuple[str, ...]:
             lines.append(f"Not compared by {attribute}: {there}.")
             continue
         left = [_named(one) for one in groups if one.auroc is None and one.recall is None]
-        if left:
+        if len(left) == len(groups):
+            lines.append(f"Not compared by {attribute}, as no two groups are large enough: {', '.join(left)}.")
+        elif left:
             lines.append(f"Too small to compare by {attribute}: {', '.join(left)}.")
         if alone := [_named(one) for one in groups if one.auroc is None and one.recall is not None]:
             lines.append(f"Too few positive or negative studies for AUROC by {attribute}: {', '.join(alone)}.")

@@ -190,6 +190,10 @@ def test_similar_studies_are_found_and_asked_on(page: "Page") -> None:
     assert (form["top"], form["finding"], form["images"][0][0]) == (["10"], ["Edema", "Pneumothorax"], "chest.png")
     assert page.locator(".card h3").all_inner_texts() == ["1. CXR1\n+0.890", "2. CXR2\n+0.880"]
     expect(page.locator(".card img")).to_have_js_property("naturalWidth", 128)
+    page.click("text=Show beside")
+    expect(page.locator(".pane figcaption span")).to_have_text(["chest.png", "CXR1 (index).png"])
+    assert len(asked.of("/api/classify")) == 1  # of the study alone
+    expect(page.locator("#findings .scores li")).to_have_count(4)
     page.click("[aria-label='Studies like CXR2']")
     expect(page.locator("#similar-study")).to_have_value("CXR2")
     page.check("[name=by][value=text]", force=True)
@@ -205,4 +209,4 @@ def test_similar_studies_are_found_and_asked_on(page: "Page") -> None:
 def test_without_an_index_the_page_says_how_to_make_one(page: "Page") -> None:
     open_page(page, {"/api/model": says(**(MODEL | {"index": None}))})
     page.click("#tab-similar")
-    page.wait_for_selector("#similar >> text=cxr-clip index")
+    page.wait_for_selector("#similar >> text=cxr-clip index build")

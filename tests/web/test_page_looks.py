@@ -173,7 +173,9 @@ def test_nothing_moves_for_those_who_wish_so(browser: "Browser") -> None:
     page.close()
 
 
-def test_on_paper_stand_pictures_and_scores_without_controls(page: "Page") -> None:
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_on_paper_stand_pictures_and_scores_without_controls(browser: "Browser", theme: str) -> None:
+    page = browser.new_page(color_scheme=theme)
     fill(page)
     page.click("#tab-findings")
     page.emulate_media(media="print")
@@ -182,4 +184,6 @@ def test_on_paper_stand_pictures_and_scores_without_controls(page: "Page") -> No
     for hidden in ("#toolbar", "[role=tablist]", "#theme", "#more"):
         expect(page.locator(hidden)).to_be_hidden()
     assert page.evaluate(POOR) == []
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf().startswith(b"%PDF")
+    page.close()

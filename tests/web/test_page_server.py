@@ -1,5 +1,6 @@
 """The page in a real browser against the real server: what it shows is what the model says."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from support_page import watch
 from support_programs import environment
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -141,3 +142,20 @@ def test_without_a_mouse(page: "Page", address: str, files: list[Path]) -> None:
     tab_to(".question [type=submit]")
     page.keyboard.press("Enter")
     expect(page.locator(".card").first).to_be_visible()
+
+
+def test_the_pictures_of_the_documentation_can_be_taken_again(
+    browser: "Browser", address: str, files: list[Path], tmp_path: Path
+) -> None:
+    spec = importlib.util.spec_from_file_location("screenshots", Path(__file__).parents[2] / "docs" / "screenshots.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["screenshots"] = program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    for shot in program.SHOTS[:2]:
+        program.take(browser, shot, address, files, tmp_path)
+        with Image.open(tmp_path / f"{shot.name}.png") as taken:
+            assert taken.size == shot.size
+        assert (tmp_path / f"{shot.name}.png").stat().st_size < 250_000
+    shown = {file.stem for file in (Path(__file__).parents[2] / "docs" / "images").glob("serve-*.png")}
+    assert shown == {shot.name for shot in program.SHOTS}

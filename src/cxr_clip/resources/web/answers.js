@@ -25,10 +25,10 @@ export class Answers extends EventTarget {
   }
 
   #studyChanged() {
-    const { readable, settled, views } = this.study;
+    const { readable, settled, own } = this.study;
     const ids = JSON.stringify(readable.map((view) => view.id));
     if (!settled) this.#become({ kind: "reading" });
-    else if (!readable.length) this.#become({ kind: views.length ? "unreadable" : "empty" });
+    else if (!readable.length) this.#become({ kind: own.length ? "unreadable" : "empty" });
     else if (this.state.ids !== ids) this.ask();
   }
 

@@ -2,10 +2,10 @@
 
 import { button, element, paragraph, signed } from "./elements.js";
 
-export function card(hit, likeThis) {
+export function card(hit, { likeThis, beside }) {
   const score = element("span", { className: "score", title: "cosine", textContent: signed(hit.score) });
   const facts = [hit.source, hit.split, hit.view ?? hit.kind].filter(Boolean).join(" · ");
-  const like = { className: "quiet", "aria-label": `Studies like ${hit.study}` };
+  const named = (words) => ({ className: "quiet", "aria-label": `${words} ${hit.study}` });
   return element(
     "article",
     { className: "card", "aria-label": `${hit.rank}. ${hit.study}` },
@@ -17,7 +17,12 @@ export function card(hit, likeThis) {
       paragraph("muted", facts),
       chips(hit.findings),
       hit.report ? paragraph("report", hit.report) : paragraph("muted", "no report"),
-      button("Studies like this one", () => likeThis(hit), like),
+      element(
+        "div",
+        { className: "row" },
+        button("Studies like this", () => likeThis(hit), named("Studies like")),
+        hit.picture ? button("Show beside", () => beside(hit), named("Show beside the study:")) : null,
+      ),
     ),
   );
 }

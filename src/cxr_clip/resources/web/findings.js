@@ -108,7 +108,7 @@ function caption(rows, beside) {
   const calibrated = rows.filter((row) => row.probability).length;
   const similar = `${calibrated ? "Hatched bars: score, a" : "Score: a"} similarity, not a probability.`;
   const words = [];
-  if (calibrated) words.push("Full bars: probability, with its 95 % interval.");
+  if (calibrated) words.push("Full bars: probability, with its 95 % interval; beside it what the prediction set says.");
   if (calibrated < rows.length) words.push(similar);
   if (beside.length) words.push("Ticks: each picture alone.");
   return paragraph("caption", words.join(" "));

@@ -6,7 +6,7 @@ import { Question } from "./question.js";
 import { Newest, ask, formOf } from "./requests.js";
 
 const NO_INDEX =
-  "This server has no index of studies. Make one with `cxr-clip embed` and `cxr-clip index`, " +
+  "This server has no index of studies. Make one with `cxr-clip embed` and `cxr-clip index build`, " +
   "and name it when you start `cxr-clip serve`.";
 const NOTHING_NAMED = "Say first what to look for: a picture, a sentence or a study.";
 
@@ -40,7 +40,18 @@ export function showSimilar(study, model) {
   function found(hits) {
     say(hits.length === 1 ? "One study found." : `${hits.length} studies found, nearest first.`);
     if (!hits.length) return [paragraph("hint", "No study of the index fits the filters.")];
-    return hits.map((hit) => card(hit, likeThis));
+    return hits.map((hit) => card(hit, { likeThis, beside }));
+  }
+
+  // The picture comes from the server as a file does from a disk.
+  async function beside(hit) {
+    try {
+      const picture = await (await ask(hit.picture)).blob();
+      study.compare(new File([picture], `${hit.study} (index).png`, { type: picture.type }));
+      say(`${hit.study} is laid beside the study.`);
+    } catch (error) {
+      say(error.message);
+    }
   }
 
   function likeThis(hit) {

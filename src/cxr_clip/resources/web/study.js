@@ -10,9 +10,14 @@ export class Study extends EventTarget {
   active = null;
   #count = 0;
 
-  // Views whose file the server could read, in their order.
+  // The views of the patient: not what was laid beside them to compare.
+  get own() {
+    return this.views.filter((view) => !view.compared);
+  }
+
+  // Those of them whose file the server could read, in their order.
   get readable() {
-    return this.views.filter((view) => view.picture);
+    return this.own.filter((view) => view.picture);
   }
 
   get shown() {
@@ -20,21 +25,32 @@ export class Study extends EventTarget {
   }
 
   get settled() {
-    return this.views.every((view) => view.picture || view.error);
+    return this.own.every((view) => view.picture || view.error);
   }
 
   // Takes files up to what the server allows; returns a sentence about those that were left out, or null.
   add(files, limits) {
     const left = [];
     for (const file of files) {
-      if (this.views.length >= limits.files) left.push(`a study has at most ${limits.files} pictures`);
+      if (this.own.length >= limits.files) left.push(`a study has at most ${limits.files} pictures`);
       else if (file.size > limits.file_bytes) left.push(`${file.name} is larger than ${megabytes(limits.file_bytes)}`);
-      else
-        this.views.push({ id: ++this.#count, file, picture: null, error: null, shown: false, reading: new Newest() });
+      else this.views.push(this.#viewOf(file));
     }
     this.#tell("files");
     this.#readNext();
     return left.length ? `Left out: ${[...new Set(left)].join("; ")}.` : null;
+  }
+
+  // Lays the picture of another study beside the views; the model is not asked about it.
+  compare(file) {
+    this.views.push({ ...this.#viewOf(file), compared: true });
+    this.#tell("files");
+    this.#readNext();
+  }
+
+  #viewOf(file) {
+    const reading = new Newest();
+    return { id: ++this.#count, file, picture: null, error: null, shown: false, compared: false, reading };
   }
 
   remove(view) {

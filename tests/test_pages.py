@@ -28,6 +28,7 @@ PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
 # The tests that run the blocks of a page, where these are not forms alone.
 RUN_BY = {
     "README.md": "test_pages.py",
+    "documents.md": "test_pages.py",
     "evaluate.md": "test_pages.py",
     "explain.md": "test_pages.py",
     "export.md": "export/test_export_page.py",
@@ -150,6 +151,12 @@ def test_the_page_of_search_runs(place: Path, command: Command) -> None:
     assert len(run_commands(page, command, more={"embed": ("--quiet",)})) == 8
     names = run_python(page)
     assert names["index"].ids_of(patients=["p17", "p18"]) == ()  # type: ignore[attr-defined]
+
+
+def test_the_page_of_documents_runs(place: Path, command: Command) -> None:
+    (place / "data" / "hospital").symlink_to(place / "data" / "openi")
+    assert len(run_commands(DOCS / "documents.md", command)) == 4
+    assert (place / "claim.md").is_file()
 
 
 def test_the_page_of_explanations_runs(place: Path, command: Command) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 from typer.core import TyperGroup
 
+from cxr_clip.commands.document import document_app
 from cxr_clip.commands.explain import explain
 from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import benchmarks, evaluate, quickstart, recipe, train
@@ -25,7 +26,19 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Start": (quickstart,),
     "Data": (prepare_app, merge, inspect, overlap, synthesize_app),
     "Train and measure": (train, evaluate, benchmarks, compare, calibrate, recipe),
-    "Use a model": (classify, explain, serve, reference, embed, index_app, search, import_weights, export, push),
+    "Use a model": (
+        classify,
+        explain,
+        serve,
+        reference,
+        embed,
+        index_app,
+        search,
+        import_weights,
+        export,
+        push,
+        document_app,
+    ),
 }
 
 

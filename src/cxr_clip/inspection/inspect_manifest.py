@@ -1,8 +1,7 @@
 """Everything about one manifest: its counts, its faults, its duplicates, some studies as training sees them."""
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from cxr_clip.inspection.duplicates import same_bytes, same_picture
 from cxr_clip.inspection.published import Comparison, compare
 from cxr_clip.inspection.samples import Samples, draw_samples
 from cxr_clip.inspection.texts import TextLengths, count_words, measure_texts, token_counter
+from cxr_clip.prepare.summary_file import Preparation, read_preparation
 from cxr_clip.recipe import Recipe
 
 Advance = Callable[[int, int], None]
@@ -37,16 +37,6 @@ class InspectionRequest:
     seed: int = 0
     threads: int = 1
     max_tokens: int = DEFAULT_MAX_TOKENS
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """What the preparation says of itself: what it left out, by reason, absent images, remarks, its settings."""
-
-    reasons: Mapping[str, int] = field(default_factory=dict)
-    absent_images: int = 0
-    remarks: Mapping[str, int] = field(default_factory=dict)
-    settings: Mapping[str, str | int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,7 @@ def inspect_manifest(path: Path, request: InspectionRequest, *, advance: Advance
         text_unit="words" if request.tokeniser is None else "tokens",
         max_tokens=request.max_tokens,
         published=compare(counts.groups),
-        preparation=_preparation(manifest.root),
+        preparation=read_preparation(manifest.root),
         faults=(*faults, *_unreadable(table, scan), *torn_copies(exact, table)),
         same_bytes=exact,
         same_picture=find_copies(same_picture(scan.hashes, scan.readable), table),
@@ -106,20 +96,6 @@ def _unreadable(table: pa.Table, scan: Scan) -> tuple[Fault, ...]:
     ids = tuple(table["id"].take(rows[:3]).to_pylist())
     mend = "prepare the data set again; the file system may be damaged"
     return (Fault(rule="images that cannot be read", mend=mend, rows=tuple(rows), ids=ids),)
-
-
-def _preparation(root: Path) -> Preparation:
-    """What summary.json says, where the folder has one."""
-    file = root / "summary.json"
-    if not file.is_file():
-        return Preparation()
-    note = json.loads(file.read_text("utf-8"))
-    return Preparation(
-        reasons=note.get("rejected", {}),
-        absent_images=note.get("absent_images", 0),
-        remarks=note.get("remarks", {}),
-        settings=note.get("run", {}),
-    )
 
 
 def _samples(path: Path, request: InspectionRequest, *, sound: bool) -> Samples:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cxr_clip.checkpoint import Run
 from cxr_clip.sharing.facts import Facts, Figure, Origin, SourceCount
+from cxr_clip.sharing.markdown import table
 
 CARD = "README.md"
 _USE = """\
@@ -24,6 +25,11 @@ Research only. Not a medical device: not for diagnosis, triage or any decision a
 - Models learn shortcuts (tubes, markers, the hospital), and may hold traces of the reports that they learned from.
   Sharing is bound by the terms of the data: those of MIMIC-CXR, CheXpert and others do not leave weights free.
 """
+_NOTE = """\
+Intervals are by patient: DeLong's for the AUROC of single findings where it can be had, else the bootstrap's."""
+_GROUPS = """\
+Groups differ in what they have, too: a lower figure in one of them is a reason to look, not yet a proof of a fault."""
+_REASONS = 10
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ def model_card(run: Run, facts: Facts, presentation: Presentation) -> str:
         "A chest X-ray model: images and report texts in one space, where those of a study lie close together "
         "([method](https://arxiv.org/abs/2310.13292)).",
         f"## Use\n\n{presentation.use}",
-        f"## Model\n\n{_table(('part', 'what'), _parts(run))}",
+        f"## Model\n\n{table(('part', 'what'), parts_of(run))}",
         f"## Weights\n\n{_weights(facts.origin)}",
         f"## Training data\n\n{_data(run, facts.sources)}",
         f"## Measured\n\n{_measured(facts.figures)}",
@@ -80,7 +86,8 @@ def use_here(address: str | None) -> str:
     )
 
 
-def _parts(run: Run) -> Iterator[tuple[str, str]]:
+def parts_of(run: Run) -> Iterator[tuple[str, str]]:
+    """The parts of a model, and what each is."""
     model, settings = run.model, run.recipe
     mean, std = map(_channels, (model.image.mean, model.image.std))
     yield "image encoder", f"{_kind(model.image.backbone)}, pooling {settings.model.image.pooling}"
@@ -117,7 +124,7 @@ def _weights(origin: Origin | None) -> str:
     ]
     return (
         "Imported from a checkpoint in the format of the method's authors, under whose terms it is; the numbers are "
-        f"unchanged.\n\n{_table(('what', 'value'), rows)}"
+        f"unchanged.\n\n{table(('what', 'value'), rows)}"
     )
 
 
@@ -127,24 +134,53 @@ def _by_last_name(names: Sequence[str]) -> str:
 
 
 def _data(run: Run, sources: Sequence[SourceCount]) -> str:
-    if sources:
-        rows = [(one.manifest, *(f"{one.studies.get(name, 0):,}" for name in ("train", "validate"))) for one in sources]
-        return _table(("manifest", "studies: train", "validate"), rows)
-    names = ", ".join(one.manifest.name for one in run.recipe.data.sources)
-    return f"{names}; how many studies is not known here."
+    if not sources:
+        names = ", ".join(one.manifest.name for one in run.recipe.data.sources)
+        return f"{names}; how many studies is not known here."
+    rows = [
+        (
+            one.manifest,
+            *(f"{one.studies.get(name, 0):,}" for name in ("train", "validate")),
+            *("not known" if count is None else f"{count:,}" for count in (one.patients, one.images)),
+            one.made or "as downloaded",
+        )
+        for one in sources
+    ]
+    heads = ("manifest", "studies: train", "validate", "patients", "images", "labels and ids")
+    parts = [table(heads, rows), "No patient is in two splits of a manifest.", *map(_left_out, sources)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _left_out(source: SourceCount) -> str:
+    """What the preparation of a manifest left out, the most frequent reasons first."""
+    if not source.left_out:
+        return ""
+    told = sorted(source.left_out.items(), key=lambda item: (-item[1], item[0]))
+    more = sum(count for _, count in told[_REASONS:])
+    listed = [f"{reason} ({count:,})" for reason, count in told[:_REASONS]]
+    return f"Left out of {source.manifest}: {'; '.join([*listed, *([f'{more:,} for other reasons'] if more else [])])}."
 
 
 def _measured(figures: Sequence[Figure]) -> str:
     if not figures:
         return "Nothing yet: `cxr-clip evaluate` writes the figures that this card takes."
-    rows = [
-        (one.benchmark, one.name, f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})", str(one.count), one.measured_on)
-        for one in figures
-    ]
-    heads = ("benchmark", "figure", "value (95 % interval)", "n", "measured on")
-    return f"{_table(heads, rows)}\n\nBootstrap intervals by patient."
+    groups = [one for one in figures if is_of_group(one)]
+    parts = [_figure_table([one for one in figures if one not in groups]), _NOTE]
+    if groups:
+        parts += ["### Subgroups", _figure_table(groups), _GROUPS]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _table(heads: Sequence[str], rows: "Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]") -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+def is_of_group(figure: Figure) -> bool:
+    """Whether a figure is of a group of patients or pictures."""
+    return figure.benchmark.startswith("subgroups")
+
+
+def _figure_table(figures: Sequence[Figure]) -> str:
+    rows = [(one.benchmark, one.name, in_words(one), str(one.count), one.measured_on) for one in figures]
+    return table(("benchmark", "figure", "value (95 % interval)", "n", "measured on"), rows) if rows else ""
+
+
+def in_words(figure: Figure) -> str:
+    """The value with its interval."""
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"

@@ -9,15 +9,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cxr_clip.data.manifest import read_manifest
+from cxr_clip.data.columns import lengths
+from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.errors import CheckpointError, ManifestError
+from cxr_clip.prepare.summary_file import read_preparation
 from cxr_clip.recipe import Recipe
 from cxr_clip.study import Split
 
 FACTS = "facts.json"
 REPORT = "report.json"
 # Figures that a card shows; the report has more.
-_SHOWN = ("auroc/", "image_to_text/recall_at_", "text_to_image/recall_at_")
+_SHOWN = ("auroc/", "auroc_gap/", "recall_at_10/", "accuracy/", "image_to_text/recall_at_", "text_to_image/recall_at_")
 
 
 class Fact(BaseModel):
@@ -40,10 +42,14 @@ class Origin(Fact):
 
 
 class SourceCount(Fact):
-    """How many studies of a manifest a model learned from, by split."""
+    """How many studies of a manifest a model learned from, by split, and what was left out of it, by reason."""
 
     manifest: str
     studies: dict[str, int]
+    patients: int | None = None
+    images: int | None = None
+    left_out: dict[str, int] = {}
+    made: str = ""
 
 
 class Figure(Fact):
@@ -70,17 +76,19 @@ Checked = TypeVar("Checked", bound=Fact)
 
 
 def gather(recipe: Recipe, folder: Path | None) -> Facts:
-    """Collect the facts of a run: its facts.json, its report, and the manifests of its recipe where they are here.
+    """Collect the facts of a run: its facts.json, its reports, and the manifests of its recipe where they are here.
+
+    Reports are that of the run folder, and those of the folders in it, as `evaluate --out RUN/NAME` leaves them.
 
     Raises CheckpointError where facts.json or report.json is there and cannot be read.
     """
     kept = _read(folder / FACTS) if folder is not None else None
     known = _checked(Facts, kept, FACTS) if kept is not None else Facts()
-    report = _read(folder / REPORT) if folder is not None else None
+    reports = [_read(path) for path in _reports(folder)] if folder is not None else []
     return Facts(
         origin=known.origin,
         sources=_counted(recipe) or known.sources,
-        figures=_figures(report) if report is not None else known.figures,
+        figures=tuple(dict.fromkeys(one for report in reports for one in _figures(report))) or known.figures,
     )
 
 
@@ -95,13 +103,27 @@ def _counted(recipe: Recipe) -> tuple[SourceCount, ...]:
         manifests = [(one.manifest.name, read_manifest(one.manifest)) for one in recipe.data.sources]
     except ManifestError:
         return ()
-    return tuple(
-        SourceCount(
-            manifest=name,
-            studies={split.value: len(manifest.where(split=split)) for split in (Split.TRAIN, Split.VALIDATE)},
-        )
-        for name, manifest in manifests
+    return tuple(_source(name, manifest) for name, manifest in manifests)
+
+
+def _source(name: str, manifest: Manifest) -> SourceCount:
+    """What a model learned from in a manifest: its training and validation studies."""
+    parts = {split: manifest.where(split=split) for split in (Split.TRAIN, Split.VALIDATE)}
+    preparation = read_preparation(manifest.root)
+    absent = {"image: listed, not there": preparation.absent_images} if preparation.absent_images else {}
+    return SourceCount(
+        manifest=name,
+        studies={split.value: len(part) for split, part in parts.items()},
+        patients=sum(len(part.table["patient"].unique()) for part in parts.values()),
+        images=sum(int(lengths(part.table, "images").sum()) for part in parts.values()),
+        left_out={**preparation.reasons, **absent},
+        made=manifest.provenance.in_words(dicom=False),
     )
+
+
+def _reports(folder: Path) -> list[Path]:
+    """The reports of evaluations in a run folder."""
+    return [path for path in (folder / REPORT, *sorted(folder.glob(f"*/{REPORT}"))) if path.is_file()]
 
 
 def _figures(report: Any) -> tuple[Figure, ...]:

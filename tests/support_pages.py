@@ -27,7 +27,7 @@ def commands(page: Path) -> list[str]:
 
 def is_form(line: str) -> bool:
     """Whether a line shows how a command is called, with words in capitals or in brackets for what people give."""
-    return re.search(r"(^|[\s=])[A-Z][A-Z_]+(\b|\.\.\.)|\[", line.partition(" >")[0]) is not None
+    return re.search(r"(^|[\s=])[A-Z][A-Z_]+(\b|\.\.\.)|\s\[", line.partition(" >")[0]) is not None
 
 
 def run_commands(

@@ -37,6 +37,7 @@ RUN_BY = {
     "search-and-embed.md": "test_pages.py",
     "standards.md": "standards/test_page.py",
     "start.md": "test_start_page.py",
+    "train.md": "test_pages.py",
     "use.md": "test_use_page.py",
 }
 # Programs that are not ours: the lines before a command of ours that make it work.
@@ -157,6 +158,15 @@ def test_the_page_of_documents_runs(place: Path, command: Command) -> None:
     (place / "data" / "hospital").symlink_to(place / "data" / "openi")
     assert len(run_commands(DOCS / "documents.md", command)) == 4
     assert (place / "claim.md").is_file()
+
+
+def test_the_page_of_training_runs(place: Path, command: Command) -> None:
+    (place / "runs" / "openi").rename(place / "runs" / "quickstart")
+    Path("small.yaml").write_text((place / "runs" / "quickstart" / "recipe.yaml").read_text())  # what `recipe` prints
+    assert (
+        len(run_commands(DOCS / "train.md", command, more={"train": ("train.epochs=1", "train.warmup_epochs=0")})) == 2
+    )
+    assert (place / "runs" / "small" / "weights.safetensors").is_file()
 
 
 def test_the_page_of_explanations_runs(place: Path, command: Command) -> None:

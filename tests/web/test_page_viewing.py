@@ -164,3 +164,17 @@ def test_grey_is_linear_within_the_window(page: "Page") -> None:
         }"""
     )
     assert np.reshape(found, (5, 4)).tolist() == [[grey, grey, grey, 255] for grey in (0, 0, 128, 255, 255)]
+
+
+def test_on_a_phone_there_is_room_for_a_finger_that_scrolls(page: "Page") -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for views in ("ab", "abc", "abcd"):
+        show(page, *views)
+        box = page.locator("#stage").bounding_box()
+        assert box is not None
+        assert box["height"] < 0.85 * 844
+        last = page.locator(".pane").last.bounding_box()
+        assert last is not None
+        assert last["height"] > 300
+        assert last["y"] + last["height"] == pytest.approx(box["y"] + box["height"], abs=1)
+        page.unroute_all()

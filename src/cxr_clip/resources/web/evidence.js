@@ -37,6 +37,9 @@ export class Evidence extends EventTarget {
   }
 
   #studyChanged() {
+    for (const view of this.#maps.keys()) {
+      if (!this.study.views.includes(view)) this.#maps.delete(view); // gone with its picture
+    }
     if (!this.study.active) {
       this.#newest.cancel();
       this.#maps.clear();

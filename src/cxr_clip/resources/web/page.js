@@ -67,7 +67,7 @@ function factsOf({ name, calibrated, abstains, index }) {
   const facts = [
     name,
     calibrated ? "calibrated" : "not calibrated",
-    abstains ? "abstains on unlike pictures" : "does not know which pictures it knows",
+    abstains ? "abstains on unlike pictures" : "no reference of pictures that it knows",
   ];
   return [...facts, index ? `${index.entries.toLocaleString("en")} indexed` : "no index"].join(" · ");
 }

@@ -93,12 +93,12 @@ export class Study extends EventTarget {
 
   // One picture after the other: the server's queue is for all.
   #readNext() {
-    if (this.views.some((view) => view.isRead)) return;
+    if (this.views.some((view) => view.beingRead)) return;
     const view = this.views.find((one) => !one.picture && !one.error);
     if (!view) return;
-    view.isRead = true;
+    view.beingRead = true;
     const ended = (values) => {
-      Object.assign(view, values, { isRead: false });
+      Object.assign(view, values, { beingRead: false });
       if (view.picture && this.shown.length < BESIDE) view.shown = true;
       if (view.shown) this.active ??= view;
       if (this.views.includes(view)) this.#tell("files");

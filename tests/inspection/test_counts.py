@@ -28,7 +28,7 @@ def test_counts_are_those_of_the_studies(sound: Path) -> None:
     assert counts.bytes == sum(image.stored.length for image in images)
     assert (counts.ages["smallest"], counts.ages["largest"]) == (30, 39)
     assert counts.sexes == {"F": 5}
-    assert (counts.boxes, counts.masks) == (0, 0)
+    assert (counts.boxes, counts.masks, counts.grades) == (0, 0, 0)
 
 
 def test_every_source_is_counted_as_a_whole_and_by_split(sound: Path) -> None:

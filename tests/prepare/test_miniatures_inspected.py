@@ -48,6 +48,7 @@ def test_an_inspection_counts_what_was_drawn(tmp_path: Path, source: str) -> Non
     assert {label.finding for label in found.labels} == {name for name, _ in said}
     assert all(len(sample.texts) == 2 for sample in found.samples.studies)  # the prompts speak of all their findings
     assert found.counts.masks == sum(bool(row["masks"]) for row in truth)
+    assert found.counts.grades == (14 if source == "table" else 0)
     if source == "rsna_pneumonia":
         assert found.counts.boxes == sum(bool(row["boxes"]) for row in truth) > 0
 

@@ -19,12 +19,12 @@ class GradeRows:
 
 
 def severity_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
-    """Each figure of each score: the macro average, then the findings."""
+    """Each figure of each score: the macro average, then the findings; chance is 0."""
     rows = []
     for name, one in result.metrics.items():
         figure, score, finding = name.split("/", maxsplit=2)
         words = "Macro average" if finding == "macro" else finding
-        rows.append(FigureRow(f"{_FIGURES[figure]}, {_SCORES[score]}", words, *of_decimals(one), chance="0.000"))
+        rows.append(FigureRow(f"{_FIGURES[figure]}, {_SCORES[score]}", words, *of_decimals(one)))
     return tuple(rows)
 
 

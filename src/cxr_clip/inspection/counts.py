@@ -27,7 +27,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of a manifest. `sections`, `boxes` and `masks` count studies that have them.
+    """The counts of a manifest. `sections`, `boxes`, `masks` and `grades` count studies that have them.
 
     `dicom_images` were files named .dcm or .dicom, or without a suffix, as DICOM files often are.
     """
@@ -43,6 +43,7 @@ class Counts:
     sections_per_study: Mapping[int, int]
     boxes: int
     masks: int
+    grades: int
     sexes: Mapping[str, int]
     ages: Mapping[str, float]
     sizes: Mapping[str, int]
@@ -82,6 +83,7 @@ def count(table: pa.Table) -> Counts:
         sections_per_study=counts_of_numbers(lengths(table, "sections")),
         boxes=int((lengths(table, "boxes") > 0).sum()),
         masks=int((lengths(table, "masks") > 0).sum()) if "masks" in table.column_names else 0,
+        grades=int((lengths(table, "grades") > 0).sum()) if "grades" in table.column_names else 0,
         sexes=counts_of(table["sex"]),
         ages=quantiles(np.asarray(pc.drop_null(table["age"]), dtype=np.float64)),
         sizes=counts_of(joined),

@@ -1,7 +1,7 @@
 """A server of a tiny model, asked without sockets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,8 +80,8 @@ def served(place: Path) -> Served:
 def start(served: Served) -> Callable[..., Client]:
     """Starts an application with limits of one's own."""
 
-    def made(host: str = "127.0.0.1", **limits: Any) -> Client:
-        return Client(build_app(served, Limits(**{"threads": 2, **limits}), allowed_hosts(host, ["chest.example"])))
+    def made(host: str = "127.0.0.1", hosts: Sequence[str] = ("chest.example",), **limits: Any) -> Client:
+        return Client(build_app(served, Limits(**{"threads": 2, **limits}), allowed_hosts(host, hosts)))
 
     return made
 

@@ -168,6 +168,8 @@ def _add_search(app: FastAPI, service: Service) -> None:
         """The studies of the index nearest to a text, an image, or one of its studies."""
         form = await _form(request, limits, ("text", "study", "top", *NARROWING))
         text, study, top = form.one("text"), form.one("study"), count_asked(form, limits)
+        if study == "":
+            raise RefusalError(BAD_VALUES, "study is empty: send the id of a study, or leave it out")
         if sum((text is not None, study is not None, bool(form.images))) != 1:
             raise RefusalError(BAD_VALUES, "a search needs one of text, images and study: send one of them")
         if study is not None:

@@ -52,9 +52,9 @@ def classify_form(limits: Limits) -> Schema:
         "items": {"anyOf": [{"enum": list(KNOWN_FINDINGS)}, sentence, own]},
         "minItems": 1,
         "maxItems": limits.texts,
-        "description": "Findings by name, sentences, or findings with prompts of their own; absent: all.",
     }
-    return _form({IMAGES: _images(limits.files), "findings": findings}, [IMAGES], as_json=("findings",))
+    words = "A JSON list of findings by name, sentences, and findings with prompts of their own; absent: all."
+    return _form({IMAGES: _images(limits.files), "findings": _json(findings, words)}, [IMAGES])
 
 
 def explain_form(limits: Limits) -> Schema:
@@ -66,7 +66,8 @@ def explain_form(limits: Limits) -> Schema:
         "maxItems": limits.texts,
         "uniqueItems": True,
     }
-    return _form({IMAGES: _images(1), "texts": texts}, [IMAGES, "texts"], as_json=("texts",))
+    words = "A JSON list of sentences."
+    return _form({IMAGES: _images(1), "texts": _json(texts, words)}, [IMAGES, "texts"])
 
 
 def picture_form() -> Schema:
@@ -77,7 +78,7 @@ def picture_form() -> Schema:
 def search_form(limits: Limits) -> Schema:
     """The form of /api/search."""
     names: Schema = {"type": "array", "items": {"type": "string"}, "maxItems": 32}
-    fields: Schema = {
+    fields: dict[str, Schema] = {
         "text": _text(limits),
         IMAGES: _images(1),
         "study": {"type": "string", "description": "The id of a study of the index.", "minLength": 1},
@@ -130,11 +131,15 @@ def _images(most: int) -> Schema:
     return {"type": "array", "items": item, "minItems": 1, "maxItems": most, "description": "PNG, JPEG or DICOM files."}
 
 
-def _form(fields: Schema, required: list[str], as_json: tuple[str, ...] = ()) -> Schema:
+def _json(content: Schema, words: str) -> Schema:
+    """A text field that holds JSON."""
+    return {"type": "string", "contentMediaType": "application/json", "contentSchema": content, "description": words}
+
+
+def _form(fields: dict[str, Schema], required: list[str]) -> Schema:
     schema: Schema = {"type": "object", "properties": fields, "additionalProperties": False}
     if required:
         schema["required"] = required
-    encoding: Schema = {name: {"contentType": "application/json"} for name in as_json}
-    if IMAGES in fields:
-        encoding[IMAGES] = {"contentType": PICTURES}
+    kinds = {name: field.get("contentMediaType") for name, field in fields.items()} | {IMAGES: PICTURES}
+    encoding = {name: {"contentType": kind} for name, kind in kinds.items() if kind is not None}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema, "encoding": encoding}}}

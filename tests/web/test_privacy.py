@@ -2,15 +2,19 @@
 
 import asyncio
 import gc
+import io
 import json
 import os
 import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cxr_clip.web import form as forms
 from support_dicom import dicom
@@ -35,8 +39,8 @@ sys.addaudithook(_audit)
 
 
 @pytest.fixture
-def opened() -> Iterator[list[str]]:
-    """The files that were written meanwhile."""
+def opened(tmp_path: Path) -> Iterator[list[str]]:
+    """The files that were written since the folder of the test was made."""
     global WATCHING  # noqa: PLW0603  # a hook stays for the life of the process
     OPENED.clear()
     WATCHING = True
@@ -46,18 +50,13 @@ def opened() -> Iterator[list[str]]:
 
 def large_png() -> bytes:
     """Noise of more bytes than any usual buffer for uploads in memory."""
-    import io
-
-    import numpy as np
-    from PIL import Image
-
     stream = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (1500, 1500), dtype=np.uint8)).save(stream, "PNG")
     return stream.getvalue()
 
 
-def test_no_file_is_written(client: Client, opened: list[str]) -> None:
-    before = sorted(os.listdir(tempfile.gettempdir()))
+def test_no_file_is_written(client: Client, opened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     big = large_png()
     assert len(big) > 2_000_000
     for path, data in (
@@ -69,7 +68,7 @@ def test_no_file_is_written(client: Client, opened: list[str]) -> None:
         assert client.post(f"/api/{path}", (big,), data=data).status_code == 200
     assert client.post("/api/classify", (big, b"no picture")).status_code == 415
     assert opened == []
-    assert sorted(os.listdir(tempfile.gettempdir())) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_watch_on_files_works(opened: list[str]) -> None:
@@ -91,7 +90,8 @@ def test_logs_and_answers_say_nothing_of_a_request(client: Client, caplog: pytes
         said.append(client.get("/secret-address?secret=1"))
     ours = [record for record in caplog.records if record.name == "cxr_clip.web"]
     assert len(ours) == len(said)
-    assert "secret" not in caplog.text.lower()
+    lines = [record.getMessage().lower() for record in caplog.records if record.name != "httpx"]  # the asking side
+    assert not [line for line in lines if "secret" in line]
     for answer in said:
         shown = answer.text.lower().replace("secret sentence.", "")  # the question, to the one who asked
         assert "secret" not in shown
@@ -105,7 +105,7 @@ def test_a_line_of_the_log_names_the_route_and_figures(client: Client, caplog: p
         client.post("/api/classify", (png(0),), data={"findings": '["Edema"]'})
     lines = [json.loads(record.message) for record in caplog.records if record.name == "cxr_clip.web"]
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
-        ("GET", "/api/indexed/{row_id:path}", 404),
+        ("GET", "/api/indexed/{row_id}", 404),
         ("GET", "unknown", 404),
         ("POST", "/api/classify", 200),
     ]

@@ -123,8 +123,7 @@ class Watch:
             return
 
     def _tell(self, scope: Scope, seen: _Seen, seconds: float) -> None:
-        route = scope.get("route")
-        path = getattr(route, "path", "unknown")
+        path = getattr(scope.get("route"), "path_format", "unknown")
         status = seen.status or GONE
         self._figures.answered(path, status, seconds)
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -226,3 +226,49 @@ def test_the_benchmark_of_evaluation_measures_the_wired_benchmarks() -> None:
 def test_the_table_of_benchmarks_is_that_of_the_records(tmp_path: Path) -> None:
     page = benchmark("tables").with_tables("<!-- table: protocols -->\n<!-- end of table -->\n", tmp_path)
     assert page in (ROOT / "docs" / "evaluate.md").read_text()
+
+
+SERVED = {
+    "machine": "2 cores",
+    "studies": {"openi": 160, "chestxray14": 80},
+    "models": [
+        {
+            "name": "quickstart",
+            "weights_mb": 4.2,
+            "image_size": 112,
+            "loads": [
+                {
+                    "clients": 1,
+                    "requests": 300,
+                    "lost": 0,
+                    "per_second": 15.04,
+                    "p50": 60.2,
+                    "p99": 1090.7,
+                    "batch": 1.0,
+                },
+                {
+                    "clients": 8,
+                    "requests": 500,
+                    "lost": 1,
+                    "per_second": 25.0,
+                    "p50": 300.0,
+                    "p99": 400.0,
+                    "batch": 6.25,
+                },
+            ],
+            "memory": {"requests": 1000, "before_mb": 600.4, "after_mb": 602.9},
+        }
+    ],
+}
+
+
+def test_the_table_of_the_server_says_what_was_measured(tmp_path: Path) -> None:
+    (tmp_path / "serve.json").write_text(json.dumps(SERVED))
+    page = benchmark("tables").with_tables("<!-- table: serve -->\n<!-- end of table -->\n", tmp_path)
+    trained = "the quickstart's encoders, trained for one epoch on 160 + 80 made-up studies; 112 px, 4 MB"
+    assert page.splitlines()[3:-1] == [
+        f"| {trained} | 1 | 15.0 | 60 | 1,091 | 1.0 | 300 (0) |",
+        "|  | 8 | 25.0 | 300 | 400 | 6.2 | 500 (1) |",
+        "",
+        "Resident memory of the first model's server: 600 MB before, 603 MB after 1,000 requests (2 cores).",
+    ]

@@ -14,6 +14,7 @@ import pytest
 
 from cxr_clip.web import packages
 from cxr_clip.web.server import listening
+from support_dicom import dicom
 from support_models import tiny_run_folder
 from support_pages import DOCS, commands
 from support_programs import environment
@@ -51,8 +52,11 @@ def curl(*arguments: object) -> str:
 def server(place: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     started = start(place / "run", "--index", place / "index", "--data", place / "data", "--file-bytes", 2_000_000)
     yield started
-    started[0].kill()
-    started[0].communicate()
+    started[0].terminate()
+    lines = started[0].communicate(timeout=60)[1].splitlines()
+    assert len(lines) > 10
+    assert all(json.loads(line).keys() >= {"method", "path", "status"} for line in lines), lines
+    assert not [line for line in lines if "secret" in line]
 
 
 @needs_curl
@@ -73,6 +77,23 @@ def test_the_examples_of_the_page_run(
         assert told.returncode == 0, (line, told.stderr)
         if " -o " not in line and "/metrics" not in line:
             assert "error" not in json.loads(told.stdout), line
+
+
+@needs_curl
+@pytest.mark.parametrize("body", ["secret", "--b\r\nsecret\r\n", "--b\r\nX: y\r\n\r\nsecret\r\n--b-secret"])
+def test_libraries_do_not_quote_a_spoiled_form(server: tuple[subprocess.Popen[str], str], body: str) -> None:
+    """What they write would be on stderr, which is looked at in the end."""
+    kind = "Content-Type: multipart/form-data; boundary=b"
+    told = curl("-H", kind, "--data-binary", body, f"{server[1]}api/classify")
+    assert "secret" not in told
+
+
+@needs_curl
+def test_libraries_do_not_quote_a_spoiled_file(server: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
+    data = dicom(WindowCenter=900, WindowWidth=600).replace(b"1.2.3\0", b"secret")
+    (tmp_path / "a.dcm").write_bytes(data)
+    images = ["-F", f"images=@{tmp_path / 'a.dcm'}"] * 8
+    assert "secret" not in curl(*images, f"{server[1]}api/classify")
 
 
 @needs_curl

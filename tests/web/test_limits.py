@@ -244,6 +244,29 @@ def test_what_takes_too_long_ends(start: Start, monkeypatch: pytest.MonkeyPatch)
         refused(client.post("/api/picture", (png(0),)), 504, "took more than 0.05 seconds")
 
 
+def test_who_goes_away_while_sending_is_no_failure(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/picture",
+        "raw_path": b"/api/picture",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-type", b"multipart/form-data; boundary=b")],
+    }
+    messages = [{"type": "http.request", "body": b"--b\r\n", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        """Nobody is there to hear it."""
+
+    with caplog.at_level("INFO", "cxr_clip.web"):
+        asyncio.run(client.app(scope, receive, send))
+    (line,) = [json.loads(record.message) for record in caplog.records if record.name == "cxr_clip.web"]
+    assert (line["path"], line["status"], line["bytes_in"]) == ("/api/picture", 499, 5)
+
+
 def test_a_server_that_fails_says_nothing_of_the_request(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -77,6 +78,10 @@ def _add_pages(app: FastAPI) -> None:
     """The page, its files, and the page of the interface."""
     listed = {**page_files(), "api.css": files("cxr_clip").joinpath("resources", "api.css").read_bytes()}
 
+    @cache
+    def shown() -> str:
+        return api_page(app.openapi())
+
     def file(name: str) -> Response:
         if name not in listed:
             raise RefusalError(ABSENT, "there is no such file here: /api lists what there is")
@@ -94,13 +99,13 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/api", include_in_schema=False)
     async def interface() -> Response:
-        return HTMLResponse(api_page(app.openapi()))
+        return HTMLResponse(shown())
 
 
 def _add_facts(app: FastAPI, service: Service, figures: Figures) -> None:
     """Whether the server lives, its figures, its model."""
 
-    @app.get("/health", responses=refusals())
+    @app.get("/health", response_description="It does.", responses=refusals())
     async def health() -> answers.Health:
         """Whether the server answers."""
         return answers.Health()
@@ -114,10 +119,10 @@ def _add_facts(app: FastAPI, service: Service, figures: Figures) -> None:
         """Requests, their time, the queue and the sizes of batches, for Prometheus."""
         return Response(figures.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/api/model", responses=refusals())
+    @app.get("/api/model", response_description="The model.", responses=refusals())
     async def model() -> answers.ModelFacts:
         """What the model is, and what can be asked."""
-        return service.facts()
+        return service.facts
 
 
 def _add_model(app: FastAPI, service: Service) -> None:
@@ -125,7 +130,10 @@ def _add_model(app: FastAPI, service: Service) -> None:
     limits = service.limits
 
     @app.post(
-        "/api/classify", responses=refusals(*OF_FORMS), openapi_extra={"requestBody": openapi.classify_form(limits)}
+        "/api/classify",
+        response_description="Scores, or why there are none.",
+        responses=refusals(*OF_FORMS),
+        openapi_extra={"requestBody": openapi.classify_form(limits)},
     )
     async def classify(request: Request) -> answers.Classified:
         """What the model says of findings in the images of one study, together and in each; images are not kept."""
@@ -133,7 +141,10 @@ def _add_model(app: FastAPI, service: Service) -> None:
         return await service.classify(_images(form), findings_asked(form, limits))
 
     @app.post(
-        "/api/explain", responses=refusals(*OF_FORMS), openapi_extra={"requestBody": openapi.explain_form(limits)}
+        "/api/explain",
+        response_description="Maps, or why there are none.",
+        responses=refusals(*OF_FORMS),
+        openapi_extra={"requestBody": openapi.explain_form(limits)},
     )
     async def explain(request: Request) -> answers.Explained:
         """Where in an image the score of sentences comes from; no outline of a finding, no proof that it is there."""
@@ -162,7 +173,10 @@ def _add_search(app: FastAPI, service: Service) -> None:
     limits = service.limits
 
     @app.post(
-        "/api/search", responses=refusals(404, *OF_FORMS), openapi_extra={"requestBody": openapi.search_form(limits)}
+        "/api/search",
+        response_description="Studies, best first.",
+        responses=refusals(404, *OF_FORMS),
+        openapi_extra={"requestBody": openapi.search_form(limits)},
     )
     async def search(request: Request) -> answers.Found:
         """The studies of the index nearest to a text, an image, or one of its studies."""

@@ -37,7 +37,9 @@ def api_page(document: Mapping[str, Any]) -> str:
     ]
     schemas = document["components"]["schemas"]
     shown = {name: json.dumps(schema, indent=1, ensure_ascii=False) for name, schema in schemas.items()}
-    return render_page("api.html.j2", {"title": document["info"]["title"], "operations": operations, "schemas": shown})
+    return render_page(
+        "api.html.j2", {"title": f"{document['info']['title']} over HTTP", "operations": operations, "schemas": shown}
+    )
 
 
 def _suffix(name: str) -> str:

@@ -2,10 +2,12 @@
 
 import asyncio
 import errno
+import json
 import logging
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -68,12 +70,30 @@ async def _serve(server: uvicorn.Server, at: socket.socket, started: Callable[[]
     telling.cancel()
 
 
+class WithoutWords(logging.Formatter):
+    """A record of a library by its place alone: its words may quote a file or a form."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        return json.dumps({"error": record.levelname.lower(), "at": f"{record.name}:{record.lineno}"})
+
+
 def log_to_stderr() -> None:
-    """One line of JSON on stderr for each request, and what goes wrong; nothing of libraries below a warning."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    ours = logging.getLogger("cxr_clip.web")
-    ours.handlers, ours.propagate = [handler], False
+    """One line of JSON on stderr for each request and what goes wrong; of libraries no words and no warnings.
+
+    Warnings are off for the whole process: where threads read files at once, none can silence its own alone.
+    """
+    warnings.simplefilter("ignore")
+    ours, others = logging.getLogger("cxr_clip.web"), logging.getLogger()
+    for logger, level, formatter in (
+        (ours, logging.INFO, logging.Formatter("%(message)s")),
+        (others, logging.ERROR, WithoutWords()),
+    ):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setLevel(level)
+        handler.setFormatter(formatter)
+        logger.handlers = [handler]
+    ours.propagate = False
     ours.setLevel(logging.INFO)
 
 

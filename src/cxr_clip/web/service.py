@@ -75,6 +75,7 @@ class Service:
             self.model.look_at, self._worker, most=limits.batch, wait=limits.wait, told=batched
         )
         self._known = prompts_for()
+        self.facts = self._facts()
         self._directions = dict(zip(self._known, self.model.directions(self._known), strict=True))
 
     def close(self) -> None:
@@ -82,7 +83,7 @@ class Service:
         for executor in (self._readers, self._worker, self._searcher):
             executor.shutdown(cancel_futures=True)
 
-    def facts(self) -> answers.ModelFacts:
+    def _facts(self) -> answers.ModelFacts:
         """What the model is, and what can be asked."""
         served, model = self.served, self.model
         names = answers.LimitFacts.model_fields

@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,6 +81,8 @@ class Watch:
 
         try:
             await self._admit(scope, receiving, sending, seen)
+        except ClientDisconnect:
+            seen.status = GONE
         except Exception as error:  # noqa: BLE001  # told by its kind and place: its words may quote a request
             log.error(json.dumps({"error": type(error).__name__, "at": _place(error)}))
             if seen.status is None:

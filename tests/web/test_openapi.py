@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.core.media_types import MEDIA_TYPE_STRATEGIES
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from cxr_clip.classify import prompts_for
 from support_dicom import dicom
@@ -55,7 +56,9 @@ def document(start: Callable[..., Client]) -> Any:
             message = await receive()
             await send({"type": f"{message['type']}.complete"})
 
-    return schemathesis.openapi.from_asgi("/openapi.json", living_on)
+    refused = {"expected-statuses": [403, 404, 413, 415, 422]}
+    settings = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": refused}})
+    return schemathesis.openapi.from_asgi("/openapi.json", living_on, config=settings)
 
 
 def test_every_operation_is_tested(document: Any) -> None:
@@ -72,10 +75,13 @@ def test_requests_are_answered_as_the_document_says(
     if mode is GenerationMode.NEGATIVE and method == "GET":
         pytest.skip("there is nothing to be wrong about")
 
-    @settings(max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Case) -> None:
-        case.call_and_validate()
+        # In a form a number in a field for text is text, which the fuzzer does not always see: test_limits.py has
+        # what a search refuses.
+        unsure = path == "/api/search" and mode is GenerationMode.NEGATIVE
+        case.call_and_validate(excluded_checks=[negative_data_rejection] if unsure else [])
 
     ask()
 

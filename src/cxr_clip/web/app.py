@@ -170,13 +170,13 @@ def _add_model(app: FastAPI, service: Service) -> None:
 
 def _add_search(app: FastAPI, service: Service) -> None:
     """What an index finds."""
-    limits = service.limits
+    limits, contents = service.limits, service.facts.index
 
     @app.post(
         "/api/search",
         response_description="Studies, best first.",
         responses=refusals(404, *OF_FORMS),
-        openapi_extra={"requestBody": openapi.search_form(limits)},
+        openapi_extra={"requestBody": openapi.search_form(limits, contents)},
     )
     async def search(request: Request) -> answers.Found:
         """The studies of the index nearest to a text, an image, or one of its studies."""
@@ -187,9 +187,9 @@ def _add_search(app: FastAPI, service: Service) -> None:
         if sum((text is not None, study is not None, bool(form.images))) != 1:
             raise RefusalError(BAD_VALUES, "a search needs one of text, images and study: send one of them")
         if study is not None:
-            return await service.search_like(study, wanted_rows(form, without=[study]), top=top)
+            return await service.search_like(study, wanted_rows(form, contents, without=[study]), top=top)
         query = text_asked(text, limits) if text is not None else _image(form)
-        return await service.search(query, wanted_rows(form), top=top)
+        return await service.search(query, wanted_rows(form, contents), top=top)
 
     @app.get(
         "/api/indexed/{row_id:path}",

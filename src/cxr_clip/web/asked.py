@@ -1,6 +1,7 @@
 """The text fields of a form as values: lists of findings and sentences, a number, what a search is narrowed to."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,17 @@ from cxr_clip.data.findings import canonical
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.embeddings_file import IMAGE
 from cxr_clip.errors import PromptError
+from cxr_clip.search.rows import IndexContents
 from cxr_clip.search.vector_index import Wanted
 from cxr_clip.study import Split, View
 from cxr_clip.web.form import Form
 from cxr_clip.web.limits import Limits
 from cxr_clip.web.refusals import BAD_VALUES, TOO_LARGE, RefusalError
 
+# A text that says nothing: spaces alone, which are those of ECMAScript and so of JSON Schema.
+SAYS_NOTHING = r"^[\t\n\u000b\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+# The values of one filter.
+MOST_VALUES = 32
 _KEYS = {"finding", "positive", "negative"}
 
 
@@ -56,15 +62,15 @@ def count_asked(form: Form, limits: Limits) -> int:
     return int(said)
 
 
-def wanted_rows(form: Form, *, without: Sequence[str] = ()) -> Wanted:
-    """What a search is narrowed to. Raises RefusalError for a split, view or finding that there is not."""
+def wanted_rows(form: Form, contents: IndexContents | None, *, without: Sequence[str] = ()) -> Wanted:
+    """What a search of an index is narrowed to. Raises RefusalError for a value that there is not."""
     try:
-        findings = tuple(canonical(one) for one in form.all("finding"))
+        findings = tuple(canonical(one) for one in _several(form, "finding"))
     except PromptError as error:
         raise RefusalError(BAD_VALUES, str(error)) from error
     return Wanted(
-        kinds=form.all("kind") or (IMAGE,),
-        sources=form.all("source"),
+        kinds=_known(form, "kind", contents.kinds if contents else ()) or (IMAGE,),
+        sources=_known(form, "source", contents.sources if contents else ()),
         splits=_known(form, "split", [one.value for one in Split]),
         views=_known(form, "view", [one.value for one in View]),
         findings=findings,
@@ -73,10 +79,19 @@ def wanted_rows(form: Form, *, without: Sequence[str] = ()) -> Wanted:
 
 
 def _known(form: Form, name: str, values: Sequence[str]) -> tuple[str, ...]:
-    for said in form.all(name):
+    said_of_it = _several(form, name)
+    for said in said_of_it:
         if said not in values:
-            raise RefusalError(BAD_VALUES, f"there is no {name} {said[:80]!r}: use one of {', '.join(values)}")
-    return form.all(name)
+            known = ", ".join(values) or "none, as there is no index"
+            raise RefusalError(BAD_VALUES, f"there is no {name} {said[:80]!r}: use one of {known}")
+    return said_of_it
+
+
+def _several(form: Form, name: str) -> tuple[str, ...]:
+    values = form.all(name)
+    if len(values) > MOST_VALUES:
+        raise RefusalError(BAD_VALUES, f"{name} has {len(values)} values: send {MOST_VALUES} at most")
+    return values
 
 
 def _list(said: str, name: str) -> list[Any]:
@@ -115,7 +130,7 @@ def _refuse_many(texts: Sequence[str], limits: Limits) -> None:
             raise RefusalError(
                 TOO_LARGE, f"a text has {len(text):,} characters: send {limits.text_characters:,} at most"
             )
-        if not text.strip():
+        if re.search(SAYS_NOTHING, text) is not None:
             raise RefusalError(BAD_VALUES, "a text is empty: write something in it, or leave it out")
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise RefusalError(BAD_VALUES, "a text has half of a character: send whole Unicode characters")

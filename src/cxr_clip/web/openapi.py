@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import FastAPI
 
 from cxr_clip.data.findings import KNOWN_FINDINGS
+from cxr_clip.search.rows import IndexContents
 from cxr_clip.study import Split, View
 from cxr_clip.web.answers import Refused
+from cxr_clip.web.asked import MOST_VALUES, SAYS_NOTHING
 from cxr_clip.web.form import IMAGES
 from cxr_clip.web.limits import Limits
 
@@ -75,18 +77,18 @@ def picture_form() -> Schema:
     return _form({IMAGES: _images(1)}, [IMAGES])
 
 
-def search_form(limits: Limits) -> Schema:
-    """The form of /api/search."""
-    names: Schema = {"type": "array", "items": {"type": "string"}, "maxItems": 32}
+def search_form(limits: Limits, contents: IndexContents | None) -> Schema:
+    """The form of /api/search in an index."""
+    names: Schema = {"type": "array", "maxItems": MOST_VALUES}
     fields: dict[str, Schema] = {
         "text": _text(limits),
         IMAGES: _images(1),
         "study": {"type": "string", "description": "The id of a study of the index.", "minLength": 1},
         "top": {"type": "integer", "minimum": 1, "maximum": limits.results, "default": min(10, limits.results)},
-        "source": names,
+        "source": {**names, "items": {"enum": list(contents.sources) if contents else []}},
         "split": {**names, "items": {"enum": [one.value for one in Split]}},
         "view": {**names, "items": {"enum": [one.value for one in View]}},
-        "kind": names,
+        "kind": {**names, "items": {"enum": list(contents.kinds) if contents else []}},
         "finding": {**names, "items": {"enum": list(KNOWN_FINDINGS)}},
     }
     form = _form(fields, [])
@@ -123,7 +125,7 @@ def document(app: FastAPI) -> Schema:
 
 
 def _text(limits: Limits) -> Schema:
-    return {"type": "string", "minLength": 1, "maxLength": limits.text_characters, "pattern": r"\S"}
+    return {"type": "string", "maxLength": limits.text_characters, "not": {"pattern": SAYS_NOTHING}}
 
 
 def _images(most: int) -> Schema:

@@ -15,6 +15,7 @@ from cxr_clip.data.dataset import Part, StudyDataset, TurnTexts, choose_images, 
 from cxr_clip.data.hard_negatives import turned_views
 from cxr_clip.data.hold_out import HeldOutCounts, added_up, findings_to_hold_out, hold_out, refuse_without_effect
 from cxr_clip.data.manifest import Manifest, read_manifest
+from cxr_clip.data.patients import first_patients
 from cxr_clip.data.prompts import PromptBank, load_prompt_bank, sayable
 from cxr_clip.data.rare_draws import Draws, draws_of_studies
 from cxr_clip.data.sayings import collect_sayings
@@ -73,7 +74,7 @@ def open_sources(settings: DataSettings) -> tuple[Source, ...]:
     lacks sentences for what studies with labels only may have to state.
     """
     bank = load_prompt_bank(settings.prompts)
-    sources = tuple(_open_source(one, bank, shuffle=settings.sentence_order == "shuffled") for one in settings.sources)
+    sources = tuple(_open_source(one, bank, settings) for one in settings.sources)
     if settings.hold_out:
         sources = _without(sources, findings_to_hold_out(settings.hold_out))
     if not any(len(source.train) for source in sources):
@@ -82,10 +83,11 @@ def open_sources(settings: DataSettings) -> tuple[Source, ...]:
     return sources
 
 
-def _open_source(settings: SourceSettings, bank: PromptBank, *, shuffle: bool) -> Source:
+def _open_source(settings: SourceSettings, bank: PromptBank, data: DataSettings) -> Source:
     manifest = read_manifest(settings.manifest)
+    train = manifest.where(split=Split.TRAIN)
     return Source(
-        train=manifest.where(split=Split.TRAIN),
+        train=first_patients(train, data.part.fraction, seed=data.part.seed) if data.part else train,
         validate=manifest.where(split=Split.VALIDATE),
         store=ImageStore(manifest.root),
         wording=Wording(
@@ -93,7 +95,7 @@ def _open_source(settings: SourceSettings, bank: PromptBank, *, shuffle: bool) -
             negatives=settings.negatives,
             label_prompts=settings.label_prompts,
             cut_sentences=settings.cut_sentences,
-            shuffle=shuffle,
+            shuffle=data.sentence_order == "shuffled",
         ),
     )
 

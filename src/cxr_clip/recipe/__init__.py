@@ -4,7 +4,7 @@ The defaults are those of the paper (224 px, batch 128, 15 epochs, AdamW 5e-5, l
 Settings are read by `assemble` alone; everything below it takes plain arguments.
 """
 
-from cxr_clip.recipe.data import AugmentSettings, DataSettings, RareSamplingSettings, SourceSettings
+from cxr_clip.recipe.data import AugmentSettings, DataSettings, PartSettings, RareSamplingSettings, SourceSettings
 from cxr_clip.recipe.loading import dump_recipe, load_recipe
 from cxr_clip.recipe.model import (
     ImageEncoderSettings,
@@ -28,6 +28,7 @@ __all__ = [
     "LoraSettings",
     "LossSettings",
     "ModelSettings",
+    "PartSettings",
     "RareSamplingSettings",
     "Recipe",
     "Section",

@@ -17,6 +17,16 @@ class SourceSettings(Section):
     cut_sentences: Fraction = 0.0
 
 
+class PartSettings(Section):
+    """A part of the training patients of every source: the first `fraction` of an order that `seed` decides.
+
+    Larger fractions of the same order hold the smaller ones (data/patients.py). Validation keeps all its studies.
+    """
+
+    fraction: Annotated[float, Field(gt=0.0, lt=1.0)]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class AugmentSettings(Section):
     """How a training image is varied (no flips: left and right mean something)."""
 
@@ -52,7 +62,7 @@ class DataSettings(Section):
     exact: as for evaluation, which is how the published code resizes. `sentence_order`: of reports; prompt reports are
     always shuffled. `hard_negatives`: with how many turned forms of each of its texts an image is compared
     (data/hard_negatives.py). `rare_sampling` null: every study once an epoch. `hold_out`: findings that the training is
-    not to see (data/hold_out.py).
+    not to see (data/hold_out.py). `part` null: all patients of the training split are trained on.
     """
 
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
@@ -61,6 +71,7 @@ class DataSettings(Section):
     texts_per_study: Literal[1, 2] = 2
     max_tokens: Annotated[int, Field(ge=3)] = 256
     prompts: Path | None = None
+    part: PartSettings | None = None
     training_pixels: Literal["fast", "exact"] = "fast"
     sentence_order: Literal["shuffled", "written"] = "shuffled"
     hard_negatives: Annotated[int, Field(ge=0)] = 0

@@ -115,13 +115,13 @@ def _row(one: Difference, reach: float) -> Row:
         n=f"{change.n:,} {_counted(one)}",
         first=_value(one.first),
         second=_value(one.second),
-        difference=_signed(change.value),
-        interval=f"{_signed(change.low)} – {_signed(change.high)}",
+        difference=signed(change.value),
+        interval=f"{signed(change.low)} – {signed(change.high)}",
         low=low,
         point=point,
         high=high,
-        p=_p(one.p),
-        adjusted="" if one.adjusted is None else _p(one.adjusted),
+        p=p_in_words(one.p),
+        adjusted="" if one.adjusted is None else p_in_words(one.adjusted),
         speaks_for="neither" if decisive >= 0.05 else "second" if change.value > 0 else "first",
     )
 
@@ -137,10 +137,11 @@ def _value(one: Estimate) -> str:
     return f"{one.value:.3f}"
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
     """Write a difference with its sign, the minus as long as the plus."""
     return f"{'−' if round(value, 3) < 0 else '+'}{abs(value):.3f}"
 
 
-def _p(value: float) -> str:
+def p_in_words(value: float) -> str:
+    """Write a p value to three places."""
     return "< 0.001" if value < 0.0005 else f"{value:.3f}"

@@ -40,7 +40,7 @@ class Series:
 
 def roc_panel(curves: Mapping[str, RocCurve], *, name: str) -> str:
     """Draw the ROC curves of one finding, one for each style of prompts, as a small square SVG."""
-    figure, axes = _figure(1.7, 1.7)
+    figure, axes = bare_figure(1.7, 1.7)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.5)
     for index, curve in enumerate(curves.values()):
         false, true = _thinned(curve)
@@ -48,19 +48,19 @@ def roc_panel(curves: Mapping[str, RocCurve], *, name: str) -> str:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], aspect="equal")
     axes.set_xticklabels(["0", ".5", "1"])
     axes.set_yticklabels(["0", ".5", "1"])
-    return _svg(figure, f"ROC curve of {name}")
+    return inline_svg(figure, f"ROC curve of {name}")
 
 
 def line_panel(series: Sequence[Series], *, name: str, x_label: str) -> str:
     """Draw lines over training steps as a wide SVG; a single point is drawn as a dot."""
-    figure, axes = _figure(3.4, 2.0)
+    figure, axes = bare_figure(3.4, 2.0)
     for index, line in enumerate(series):
         marker = "o" if len(line.x) == 1 else None
         axes.plot(line.x, line.y, color=SERIES[index % 4], linestyle=DASHES[index % 4], linewidth=1.5, marker=marker)
     axes.set_xlabel(x_label, color=MUTED, fontsize=8)
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.6)
     axes.margins(x=0.02)
-    return _svg(figure, f"{name} over {x_label}: {', '.join(line.label for line in series)}")
+    return inline_svg(figure, f"{name} over {x_label}: {', '.join(line.label for line in series)}")
 
 
 @dataclass(frozen=True)
@@ -121,16 +121,16 @@ def reliability_panel(bins: Sequence[ReliabilityBin], *, name: str) -> str:
     shares.tick_params(labelbottom=False)
     counts.vlines(x, 0, [one.n for one in observed], color=MUTED, linewidth=2)
     counts.set(ylim=(0, None), yticks=[0, max(one.n for one in observed)])
-    return _svg(figure, f"Reliability of {name}: share over probability, and studies in each bin")
+    return inline_svg(figure, f"Reliability of {name}: share over probability, and studies in each bin")
 
 
-def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
+def bare_figure(width: float, height: float) -> "tuple[Figure, Axes]":
     """Make bare axes with quiet ticks; sizes in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
-    _quieten(axes)
+    quieten(axes)
     return figure, axes
 
 
@@ -140,12 +140,13 @@ def _stacked(width: float, height: float) -> "tuple[Figure, tuple[Axes, Axes]]":
 
     figure = Figure(figsize=(width, height), layout="constrained")
     upper, lower = figure.subplots(2, sharex=True, height_ratios=[4, 1])
-    _quieten(upper)
-    _quieten(lower)
+    quieten(upper)
+    quieten(lower)
     return figure, (upper, lower)
 
 
-def _quieten(axes: "Axes") -> None:
+def quieten(axes: "Axes") -> None:
+    """Leave of the frame two thin lines, and of the ticks their words."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(colors=MUTED, labelsize=8, length=0, pad=4)
@@ -157,7 +158,7 @@ def _thinned(curve: RocCurve) -> tuple[Any, Any]:
     return curve.false_positive_rate[keep], curve.true_positive_rate[keep]
 
 
-def _svg(figure: "Figure", title: str) -> str:
+def inline_svg(figure: "Figure", title: str) -> str:
     """Write a figure as an SVG element with a title, without fixed size, with colours as CSS variables."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from cxr_clip.commands.document import document_app
+from cxr_clip.commands.experiments import ablate, learning_curve, reproduce_app
 from cxr_clip.commands.explain import explain
 from cxr_clip.commands.inspect import inspect
 from cxr_clip.commands.model import benchmarks, evaluate, quickstart, recipe, train
@@ -39,6 +40,8 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         push,
         document_app,
     ),
+    "Experiments": (ablate, learning_curve, reproduce_app),
+    "Use a model": (classify, explain, serve, reference, embed, index_app, search, import_weights, export, push),
 }
 
 
@@ -62,7 +65,7 @@ app = typer.Typer(
     help="Contrastive language-image pre-training for chest X-rays: from raw downloads to a measured model.",
 )
 INTERRUPTED = 130
-CONTINUING = ("prepare", "merge", "train", "embed", "quickstart")
+CONTINUING = ("prepare", "merge", "train", "embed", "quickstart", "ablate", "learning-curve", "reproduce")
 
 
 for _panel, _commands in PANELS.items():

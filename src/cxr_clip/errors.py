@@ -83,3 +83,7 @@ class ServeError(CxrClipError):
 
 class HubError(CxrClipError):
     """A model on the hub cannot be found, fetched or written."""
+
+
+class ExperimentError(CxrClipError):
+    """An experiment names no arm, an unknown one, or one that differs in nothing; or its trials cannot be compared."""

@@ -1,0 +1,92 @@
+"""How figures grow with data and with compute: parts of the patients, and numbers of epochs, on several lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cxr_clip.errors import ExperimentError
+from cxr_clip.experiments.arms import Arm
+from cxr_clip.experiments.comparison import ArmFigures, Compared
+from cxr_clip.recipe import Recipe
+
+DATA, COMPUTE = "data", "compute"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of a curve: the arm that is trained there, its line, and what is varied: "data" or "compute"."""
+
+    arm: Arm
+    line: Arm
+    axis: str
+
+
+def read_fraction(text: str) -> Fraction:
+    """Read 1/8 or 0.125. Raises ExperimentError for what is not above 0 and at most 1."""
+    try:
+        value = Fraction(text.strip())
+    except (ValueError, ZeroDivisionError) as error:
+        raise ExperimentError(f"{text!r} is no fraction: write 1/8 or 0.125") from error
+    if not 0 < value <= 1:
+        raise ExperimentError(f"the fraction {text} is not above 0 and at most 1")
+    return value
+
+
+def places(
+    lines: Sequence[Arm], recipe: Recipe, *, fractions: Sequence[Fraction], epochs: Sequence[int], equal_steps: bool
+) -> list[Place]:
+    """List the places of every line: parts of the patients with all epochs, then all patients with other epochs.
+
+    The subsets of a seed are nested. With `equal_steps` a part is trained so many more epochs that it makes about as
+    many steps as the whole.
+    """
+    found: list[Place] = []
+    for line in lines:
+        for fraction in sorted(set(fractions) - {1}):
+            found.append(Place(_part(line, recipe, fraction, equal_steps=equal_steps), line, DATA))
+        found.append(Place(line, line, DATA))
+        for count in sorted(set(epochs) - {recipe.train.epochs}):
+            arm = Arm(f"{line.name}, {count} epochs", (*line.overrides, f"train.epochs={count}"), line.seeded)
+            found.append(Place(arm, line, COMPUTE))
+    return found
+
+
+def _part(line: Arm, recipe: Recipe, fraction: Fraction, *, equal_steps: bool) -> Arm:
+    changes = [f"data.part.fraction={float(fraction)}"]
+    if equal_steps:
+        changes.append(f"train.epochs={round(recipe.train.epochs / fraction)}")
+    name = f"{line.name}, {float(fraction):g} of the patients"
+    return Arm(name, (*line.overrides, *changes), seeded=(*line.seeded, "data.part.seed"))
+
+
+def pairs(found: Sequence[Place]) -> list[tuple[str, str]]:
+    """Every place against the whole of its line."""
+    return [(place.arm.name, place.line.name) for place in found if place.arm is not place.line]
+
+
+def arms_of(found: Sequence[Place]) -> tuple[Arm, ...]:
+    """The arms to train, each once."""
+    return tuple({place.arm.name: place.arm for place in found}.values())
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The arms of one line on one axis, with the amount at each: studies trained on, or steps."""
+
+    line: str
+    axis: str
+    points: tuple[tuple[int, ArmFigures], ...]
+
+
+def curves(found: Sequence[Place], compared: Compared) -> tuple[Curve, ...]:
+    """Put the figures in their places; a line is drawn over what has at least two places."""
+    by_name = {arm.name: arm for arm in compared.arms}
+    drawn: list[Curve] = []
+    for axis in (DATA, COMPUTE):
+        for line in dict.fromkeys(place.line.name for place in found):
+            here = [one for one in found if one.line.name == line and (one.axis == axis or one.arm is one.line)]
+            arms = [by_name[one.arm.name] for one in here]
+            points = sorted(((arm.studies if axis == DATA else arm.steps, arm) for arm in arms), key=lambda one: one[0])
+            if len(points) > 1:
+                drawn.append(Curve(line, axis, tuple(points)))
+    return tuple(drawn)

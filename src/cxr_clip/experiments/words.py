@@ -1,0 +1,44 @@
+"""What a comparison of arms says, in words: for people at a page or a terminal."""
+
+from cxr_clip.evaluate.compare_page import signed
+from cxr_clip.evaluate.statistics import Estimate
+from cxr_clip.experiments.comparison import Compared, Contrast
+
+LEVEL = 0.05
+
+
+def signed_interval(change: Estimate) -> str:
+    """Write a difference with its interval."""
+    return f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"
+
+
+def summary(compared: Compared, figure: str) -> str:
+    """Say of every contrast of a figure whether the arms are told apart."""
+    return " ".join(_sentence(one) for one in compared.contrasts if one.figure == figure)
+
+
+def _sentence(one: Contrast) -> str:
+    change = one.difference.estimate
+    found = f"{signed(change.value)}, 95 %: {signed(change.low)} to {signed(change.high)}"
+    if one.adjusted >= LEVEL:
+        return f"{one.arm} is not told apart from {one.against} ({found})."
+    return f"{one.arm} is {'higher' if change.value > 0 else 'lower'} than {one.against} ({found})."
+
+
+def protocol(compared: Compared) -> tuple[str, ...]:
+    """Say every choice behind the figures."""
+    seeds = (
+        f"Every arm was trained with the seeds 0 to {compared.seeds - 1}: they decide weights, order and augmentation."
+        if compared.seeds > 1
+        else "Every arm was trained with one seed: how much depends on the seed is not known, and not in the intervals."
+    )
+    return (
+        seeds,
+        "Intervals: 95 %, Student's t on the mean over seeds. The variance is that over seeds, divided by their "
+        f"number, plus that over {compared.resamples:,} resamples of whole patients; the degrees of freedom are those "
+        "of Welch and Satterthwaite.",
+        "Differences are paired: the same seed, the same patients and the same resamples for both arms.",
+        "Corrected p: Holm's method over all differences of this page together. Words and colours go by it; intervals "
+        "are of one difference each.",
+        "Seeds of one test set tell how training varies; another collection of studies may say otherwise.",
+    )

@@ -1,0 +1,110 @@
+"""The three commands from nothing to a page, on tiny real trainings; what is finished is not trained again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cxr_clip.experiments.arms import Arm
+from cxr_clip.experiments.run_trials import run_trials
+from cxr_clip.experiments.trials import TRIAL, Examination, finished, plan
+from cxr_clip.recipe import dump_recipe
+from support_data import write_tiny_manifest
+from support_models import tiny_recipe
+
+Command = Callable[..., int]
+QUICK = ("--seeds", 2, "--resamples", 100, "--processes", 1, "--no-audit", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_manifest(tmp_path_factory.mktemp("manifest"), train=8, test=24)
+
+
+@pytest.fixture
+def recipe_file(manifest: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_recipe(tiny_recipe(manifest, ("train.epochs", 1), ("train.warmup_epochs", 0))))
+    return path
+
+
+def test_an_ablation_is_trained_once(
+    command: Command, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("ablate", recipe_file, "out", "--vary", "hot: icl=off model.temperature=0.5", *QUICK)
+    assert command(*asked) == 0
+    shown = capsys.readouterr().out
+    assert "ablation: out/ablation.html" in shown
+    content = json.loads((tmp_path / "out" / "ablation.json").read_text())
+    assert [arm["name"] for arm in content["arms"]] == ["baseline", "hot"]
+    assert {one["against"] for one in content["contrasts"]} == {"baseline"}
+    assert len(content["arms"][0]["of_seeds"]["auroc/macro"]) == 2
+    page = (tmp_path / "out" / "ablation.html").read_text()
+    assert page.count("<svg") == 3
+    assert "loss.image_image=0" in page
+    runs = sorted((tmp_path / "out" / "runs").glob("*/seed-*"))
+    assert [str(run.relative_to(tmp_path / "out" / "runs")) for run in runs] == [
+        f"{arm}/seed-{seed}" for arm in ("baseline", "hot") for seed in (0, 1)
+    ]
+    before = {run: (run / "metrics.jsonl").stat().st_mtime_ns for run in runs}
+    (runs[0] / TRIAL).unlink()  # as if it had been killed in its evaluation
+    assert command(*asked) == 0
+    assert all((run / TRIAL).is_file() for run in runs)
+    assert {run for run in runs if (run / "metrics.jsonl").stat().st_mtime_ns != before[run]} <= {runs[0]}
+    assert json.loads((tmp_path / "out" / "ablation.json").read_text())["contrasts"] == content["contrasts"]
+
+
+def test_a_trial_is_done_again_where_it_is_asked_for_otherwise(
+    manifest: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    (trial,) = plan(recipe_file, [Arm("one")], tmp_path, seeds=1)
+    whole = Examination(manifest, audit=False, resamples=100)
+    told: list[tuple[int, int]] = []
+    run_trials([trial], whole, ended=lambda done, total, _: told.append((done, total)))
+    assert told == [(1, 1)]
+    assert finished(trial, whole)
+    assert not finished(trial, Examination(manifest, audit=False, resamples=200))
+    (other,) = plan(recipe_file, [Arm("one", ("train.learning_rate=0.1",))], tmp_path, seeds=1)
+    assert not finished(other, whole)
+
+
+def test_several_processes_give_what_one_gives(manifest: Path, recipe_file: Path, tmp_path: Path) -> None:
+    examination = Examination(manifest, audit=False, resamples=100)
+    for out, processes in (("one", 1), ("two", 2)):
+        trials = plan(recipe_file, [Arm("a")], tmp_path / out, seeds=2)
+        run_trials(trials, examination, processes=processes)
+    scores = [(tmp_path / out / "runs" / "a" / "seed-1" / "report.json").read_text() for out in ("one", "two")]
+    figures = [json.loads(text)["benchmarks"] for text in scores]
+    assert figures[0] == figures[1]
+
+
+def test_a_learning_curve_is_drawn(command: Command, recipe_file: Path, tmp_path: Path) -> None:
+    asked = ("--fractions", "1/2,1", "--epochs", "2", *QUICK, "--seeds", 1)
+    assert command("learning-curve", recipe_file, "out", *asked) == 0
+    content = json.loads((tmp_path / "out" / "learning-curve.json").read_text())
+    assert [one["points"] for one in content["curves"]] == [
+        {"all, 0.5 of the patients": 4, "all": 8},
+        {"all": 2, "all, 2 epochs": 4},
+    ]
+    assert "With more training" in (tmp_path / "out" / "learning-curve.html").read_text()
+
+
+def test_the_first_three_need_no_download(command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    smaller = ("train.batch_size=8", "train.epochs=1", "train.warmup_epochs=0", "train.validate_epochs=1")
+    sizes = ("--studies", 60, *QUICK, "--seeds", 1)
+    assert command("reproduce", "first-three", "out", *smaller, *sizes) == 0
+    shown = capsys.readouterr().out
+    assert "It slightly lowers retrieval of images by reports." in shown
+    content = json.loads((tmp_path / "out" / "first-three.json").read_text())
+    assert len(content["arms"]) == 3
+    assert content["verdicts"]
+
+
+def test_mistakes_are_one_sentence(command: Command, recipe_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("ablate", recipe_file, "out", "--vary", "icl=of") == 2
+    assert "did you mean 'icl=off'" in capsys.readouterr().err
+    assert command("reproduce", "first-three", "out", "--reports", "x") == 2
+    assert "--labels and --recipe" in capsys.readouterr().err
+    assert command("learning-curve", recipe_file, "out", "--epochs", "x") == 2
+    assert "whole numbers" in capsys.readouterr().err

@@ -77,7 +77,7 @@ class RankedPoint:
 
 def prevalence_panel(points: Sequence[RankedPoint], bounds: Sequence[float], *, name: str) -> str:
     """Draw AUROC over the logarithm of a share as a wide SVG, lines at 0.5 and at `bounds`; 0 stands left."""
-    figure, axes = _figure(7.0, 3.0)
+    figure, axes = bare_figure(7.0, 3.0)
     least = min([one.share for one in points if one.share > 0] + list(bounds)) / 1.5
     _share_axis(axes, least, bounds, with_none=any(one.share == 0 for one in points))
     without = np.geomspace(least / 2.4, least / 1.6, sum(one.share == 0 for one in points) + 2)[1:-1].tolist()
@@ -89,7 +89,7 @@ def prevalence_panel(points: Sequence[RankedPoint], bounds: Sequence[float], *, 
             one.mark, (x, one.high), xytext=(0, 3), textcoords="offset points", ha="center", color=INK, fontsize=7
         )
     axes.set_ylabel("AUROC", color=MUTED, fontsize=8)
-    return _svg(figure, f"{name}: AUROC over prevalence, with intervals")
+    return inline_svg(figure, f"{name}: AUROC over prevalence, with intervals")
 
 
 def _share_axis(axes: "Axes", least: float, bounds: Sequence[float], *, with_none: bool) -> None:

@@ -1,9 +1,9 @@
-"""The paper's comparison, an ablation and a learning curve on made-up studies, with several seeds.
+"""The paper's comparison, an ablation, a learning curve and a control on made-up studies, with several seeds.
 
     python benchmarks/reproduce.py [--work FOLDER] [--results FILE] [--seeds N] [--other-seeds N] [--processes N]
 
 Makes the studies, trains what is not trained yet (a stopped program continues), compares, and writes
-results/reproduce.json. All three share their runs: FOLDER/runs. Wall minutes are those of all sessions, whatever else
+results/reproduce.json. All share their runs: FOLDER/runs. Wall minutes are those of all sessions, whatever else
 the machine did; processor minutes are what trainings and evaluations used, which other work beside them changes less.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cxr_clip.experiments.arms import Arm
 from cxr_clip.experiments.experiment import Experiment, run_experiment
-from cxr_clip.experiments.first_three import LABELS, PAIRS, first_three, verdicts
+from cxr_clip.experiments.first_three import LABELS, PAIRS, PLAIN, STUDY, first_three, verdicts
 from cxr_clip.experiments.made_up import Manifests, World, make_world, small_recipe
 from cxr_clip.experiments.trials import Examination, Trial
 from cxr_clip.recipe import load_recipe
@@ -26,6 +26,8 @@ from cxr_clip.whole_files import write_whole
 
 RESULTS = Path(__file__).parent / "results" / "reproduce.json"
 FRACTIONS = (0.125, 0.25, 0.5)
+# Plain CLIP that sees as many images and texts as the arms with two of each.
+TWICE = ("train.epochs=6", "train.validate_epochs=6")
 
 
 @dataclass
@@ -83,10 +85,11 @@ def parse() -> argparse.Namespace:
 def experiments(
     arguments: argparse.Namespace, manifests: Manifests
 ) -> list[tuple[str, Experiment, list[tuple[str, str]]]]:
-    """The three experiments with the pairs that each compares; arms of one name share their runs."""
+    """The experiments with the pairs that each compares; arms of one name share their runs."""
     recipe = small_recipe()
     three = first_three(load_recipe(recipe), manifests.reports, [manifests.labels])
-    _, study, method = three
+    plain, study, method = three
+    longer = Arm(f"{PLAIN}, twice the epochs", (*plain.overrides, *TWICE))
     parts = [
         Arm("icl=off", (*method.overrides, "loss.image_image=0")),
         Arm("tcl=off", (*method.overrides, "loss.text_text=0")),
@@ -116,6 +119,7 @@ def experiments(
             experiment([*shares, method], arguments.other_seeds),
             [(one.name, LABELS) for one in shares],
         ),
+        ("control", experiment([study, longer], arguments.other_seeds), [(STUDY, longer.name)]),
     ]
 
 

@@ -55,7 +55,7 @@ def test_experiments_share_their_runs(tmp_path: Path) -> None:
         assert {name for pair in pairs for name in pair} <= {arm.name for arm in experiment.arms}
         for trial in plan(experiment.recipe, experiment.arms, experiment.out, seeds=experiment.seeds):
             assert settings.setdefault(trial.folder, trial.recipe) == trial.recipe
-    assert len(settings) == 15 + 2 * 3 + 3 * 3
+    assert len(settings) == 15 + 2 * 3 + 3 * 3 + 3
 
 
 def test_what_was_found_so_far_is_written_with_all_sessions(tmp_path: Path) -> None:

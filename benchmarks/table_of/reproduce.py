@@ -43,6 +43,11 @@ def learning_curve(results: Results) -> str:
     return _with_differences(results.get("learning_curve"))
 
 
+def control(results: Results) -> str:
+    """The arm with two of each beside plain CLIP that saw as many."""
+    return _with_differences(results.get("control"))
+
+
 def _with_differences(compared: Mapping[str, Any] | None) -> str:
     if compared is None:
         return ""
@@ -82,4 +87,5 @@ TABLES = {
     "verdicts": verdicts,
     "parts": ablation,
     "learningcurve": learning_curve,
+    "control": control,
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cxr_clip.errors import ExperimentError
-from cxr_clip.experiments.arms import Arm
+from cxr_clip.experiments.arms import SHORTHANDS, Arm
 from cxr_clip.experiments.comparison import ArmFigures, Compared
 from cxr_clip.experiments.learning_curve import arms_of, curves, pairs, places, read_fraction
 from cxr_clip.experiments.made_up import small_recipe
@@ -16,7 +16,7 @@ from cxr_clip.experiments.seed_intervals import SeedFigures, mean_over_seeds
 from cxr_clip.experiments.trials import plan
 from cxr_clip.recipe import load_recipe
 
-LINES = (Arm("all"), Arm("frozen", ("model.text.train=locked",)))
+LINES = (Arm("all"), Arm("frozen", SHORTHANDS["text=locked"]))
 
 
 def asked(**changes):

@@ -58,8 +58,9 @@ SHORTHANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "pooling=eos": ("model.text.pooling=eos",),
         "pooling=cls": ("model.text.pooling=cls",),
         "pooling=mean": ("model.text.pooling=mean",),
-        "image=locked": ("model.image.train=locked",),
-        "text=locked": ("model.text.train=locked",),
+        # A locked tower refuses what has no effect on it.
+        "image=locked": ("model.image.train=locked", "train.factors.image=1"),
+        "text=locked": ("model.text.train=locked", "model.text.dropout=null", "train.factors.text=1"),
     }
 )
 # Short names whose settings depend on the recipe.

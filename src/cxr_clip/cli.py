@@ -41,7 +41,6 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         document_app,
     ),
     "Experiments": (ablate, learning_curve, reproduce_app),
-    "Use a model": (classify, explain, serve, reference, embed, index_app, search, import_weights, export, push),
 }
 
 

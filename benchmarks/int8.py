@@ -26,7 +26,6 @@ from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
 from cxr_clip.evaluate.compare import compare_scores
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.study_images import Embedder
-from cxr_clip.export.certificate import Certificate
 from cxr_clip.export.proof import Exported
 from cxr_clip.export.write_onnx import export_onnx, opened
 from cxr_clip.prepare.openi import prepare_openi
@@ -37,7 +36,6 @@ from cxr_clip.train.train_run import train_run
 
 RESULTS = Path(__file__).parent / "results" / "int8.json"
 STYLES = ("standard", "paraphrase")
-SHOWN = ("AUROC, macro", "R@10")
 Results = dict[str, object]
 
 
@@ -63,7 +61,7 @@ def train(arguments: argparse.Namespace, manifest: Path) -> Path:
     return run
 
 
-def export(run: Path, manifest: Path, work: Path) -> tuple[dict[str, Embedder], Certificate]:
+def export(run: Path, manifest: Path, work: Path) -> tuple[dict[str, Embedder], Results]:
     """The run, its ONNX files, and those in 8 bits with 8-bit and with whole texts."""
     for name, calibrate_on in (("onnx", None), ("int8", manifest)):
         if not (work / name).is_dir():

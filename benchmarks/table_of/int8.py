@@ -23,10 +23,14 @@ def int8(results: Results) -> str:
         cells = [f"{one['value']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})" for one in shown]
         lines.append(row([words, f"{first:.3f}", *cells]))
     sizes = {name: sum(files.values()) / 1e6 for name, files in results["bytes"].items()}
+    kept = results["certificate"]["int8"]
+    pictures, texts = (kept[name]["mean_cosine"] for name in ("images", "texts"))
     return "\n".join(lines) + (
         f"\n\n{results['studies']:,} test studies of Open-I; differences with 95 % intervals over the same resamples "
-        f"of patients. Both files: {sizes['onnx']:.0f} MB whole, {sizes['int8']:.0f} MB in 8 bits.\n"
+        f"of patients. Both files: {sizes['onnx']:.0f} MB whole, {sizes['int8']:.0f} MB in 8 bits. "
+        f"Mean cosine of 8-bit embeddings of validation studies with the run's: pictures {pictures:.3f}, "
+        f"texts {texts:.4f}.\n"
     )
 
 
-TABLES = {"int8": int8}
+TABLES = {"bits": int8}

@@ -14,12 +14,13 @@ install: $(VENV)/core.done ## the environment alone
 test: $(VENV)/dev.done ## the whole test suite with coverage
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
 
-check: $(VENV)/dev.done ## format, lint, types, layers, tables
+check: $(VENV)/dev.done ## format, lint, types, layers, tables, known vulnerabilities of the pins
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python benchmarks/tables.py --check
+	$(BIN)/python checks/audit.py
 
 format: $(VENV)/dev.done
 	$(BIN)/ruff format .

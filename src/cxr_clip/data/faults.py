@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from cxr_clip.data.findings import KNOWN_FINDINGS, canonical
 from cxr_clip.data.reports import REPORT_SECTIONS
 from cxr_clip.errors import PromptError
+from cxr_clip.inside import path_inside
 from cxr_clip.study import Certainty, Split, View
 
 _NAMED = 3
@@ -185,20 +186,25 @@ def _nothing_to_say(table: pa.Table) -> Fault | None:
 
 
 def _missing_files(table: pa.Table, root: Path) -> list[Fault | None]:
-    """Images in no shard, in an absent shard, or beyond the end of theirs."""
+    """Images in no shard, outside of the folder, in an absent shard, or beyond the end of theirs."""
     parents, images = _flat(table["images"])
     shards = images.field("shard")
     never = parents.filter(pc.is_null(shards))
-    sizes = {name: _size(root / name) for name in pc.unique(shards).to_pylist() if name is not None}
+    places = {name: path_inside(root, name) for name in pc.unique(shards).to_pylist() if name is not None}
+    outside = sorted(name for name, place in places.items() if place is None)
+    elsewhere = parents.filter(pc.fill_null(pc.is_in(shards, pa.array(outside, pa.string())), False))
+    sizes = {name: _size(place) for name, place in places.items() if place is not None}
     absent = sorted(name for name, size in sizes.items() if size is None)
     lost = parents.filter(pc.fill_null(pc.is_in(shards, pa.array(absent, pa.string())), False))
     ends = pc.add(images.field("offset"), images.field("length"))
     there = pa.array([name for name, size in sizes.items() if size is not None], pa.string())
     room = pa.array([size for size in sizes.values() if size is not None], pa.int64()).take(pc.index_in(shards, there))
+    stay = "bring the shards into it; the folder may be a link, a shard itself may be no link out of it"
     cut = parents.filter(pc.fill_null(pc.greater(ends, room), False))
     again = f"bring the shards back to {root}, or prepare the data set again"
     return [
         _fault(table, never, rule="images that are in no shard", mend="prepare the data set again"),
+        _fault(table, elsewhere, rule="shards outside of the folder", mend=stay),
         _fault(table, lost, rule=f"missing files ({', '.join(absent[:_NAMED])}, {len(absent)} in all)", mend=again),
         _fault(table, cut, rule="missing files (shards that end too early)", mend=again),
     ]

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cxr_clip.data.columns import elements
+from cxr_clip.inside import path_inside
 
 HASH_BYTES = 32
 _SIDE = 16
@@ -35,9 +36,9 @@ class Scan:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Images of one shard: their numbers in the manifest and where their bytes lie."""
+    """Images of one shard: their numbers in the manifest and where their bytes lie; None leads out of the folder."""
 
-    shard: Path
+    shard: Path | None
     numbers: NDArray[np.int64]
     offsets: NDArray[np.int64]
     lengths: NDArray[np.int64]
@@ -46,8 +47,8 @@ class _Stretch:
 def scan_images(table: pa.Table, root: Path, *, threads: int, advance: Advance | None = None) -> Scan:
     """Read all images of a manifest's table whose shards lie below `root`, a shard at a time and in its order.
 
-    `advance` hears how many of how many images are done. Images in no shard, in an absent one, or beyond the end of
-    theirs are not present and do not decode.
+    `advance` hears how many of how many images are done. Images in no shard, in an absent one or outside of `root`, or
+    beyond the end of theirs are not present and do not decode.
     """
     rows, images = elements(table, "images")
     scan = Scan(
@@ -80,7 +81,7 @@ def _stretches(images: pa.StructArray, root: Path) -> Iterator[_Stretch]:
         numbers = numbers[np.argsort(offsets[numbers], kind="stable")]
         for first in range(0, len(numbers), _IMAGES_AT_A_TIME):
             part = numbers[first : first + _IMAGES_AT_A_TIME]
-            yield _Stretch(root / name, part, offsets[part], lengths[part])
+            yield _Stretch(path_inside(root, name), part, offsets[part], lengths[part])
 
 
 Found = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.uint64], NDArray[np.uint8]]
@@ -91,7 +92,7 @@ def _read(stretch: _Stretch) -> tuple[_Stretch, Found]:
     present, readable = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
     digests = np.zeros(count, dtype=np.uint64)
     hashes = np.zeros((count, HASH_BYTES), dtype=np.uint8)
-    if stretch.shard.is_file():
+    if stretch.shard is not None and stretch.shard.is_file():
         with stretch.shard.open("rb") as file:
             for place, (offset, length) in enumerate(zip(stretch.offsets, stretch.lengths, strict=True)):
                 data = os.pread(file.fileno(), int(length), int(offset))

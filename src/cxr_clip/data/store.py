@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from cxr_clip.errors import ImageError
+from cxr_clip.inside import path_inside
 from cxr_clip.study import ImageFile, Stored
 
 # The 228 shards of MIMIC-CXR fit, and three such data sets into the usual limit of 1,024 open files.
@@ -115,7 +116,10 @@ class ImageStore:
     def _open(self, shard: str) -> int:
         if len(self._open_files) >= MOST_OPEN:
             os.close(self._open_files.pop(next(iter(self._open_files))))
-        descriptor = os.open(self.root / shard, os.O_RDONLY)
+        path = path_inside(self.root, shard)
+        if path is None:
+            raise ImageError(f"the shard {shard} leads out of the folder {self.root}: prepare the data set again")
+        descriptor = os.open(path, os.O_RDONLY)
         self._open_files[shard] = descriptor
         return descriptor
 

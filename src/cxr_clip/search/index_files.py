@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cxr_clip.errors import SearchIndexError
+from cxr_clip.inside import path_inside
 from cxr_clip.search.vectors import Kind, Probing
 from cxr_clip.whole_files import write_whole
 
@@ -72,7 +73,9 @@ def read_files(folder: Path) -> IndexFiles:
 
 def check(folder: Path, file: StoredFile) -> Path:
     """The path of a file that is as it was written. Raises SearchIndexError."""
-    path = folder / file.name
+    path = path_inside(folder, file.name)
+    if path is None:
+        raise SearchIndexError(f"{folder / file.name} leads out of the folder: make the index again in a new folder")
     if not path.is_file():
         raise SearchIndexError(f"{path} is absent: make the index again in a new folder")
     if stored(path) != file:

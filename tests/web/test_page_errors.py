@@ -34,6 +34,7 @@ def test_a_refusal_is_told_and_tried_again(page: "Page") -> None:
     page.set_input_files("#files", upload())
     told = page.locator("#findings [role=alert]")
     expect(told).to_contain_text("Eight requests wait already: try again in a second.")
+    expect(page.locator("#status")).to_be_empty()  # not also "Reading 1 file"
     told.get_by_role("button").click()
     expect(page.locator(".scores li")).to_have_count(4)
 

@@ -35,6 +35,7 @@ export function showFindings(answers, evidence) {
   answers.addEventListener("change", () => {
     draw();
     if (answers.state.kind === "answered" && answers.state !== told) say(summary(answers.state.answer.study));
+    if (answers.state.kind === "refused") say(""); // the refusal is an alert of its own
     told = answers.state;
   });
   evidence.addEventListener("change", draw);

@@ -68,15 +68,16 @@ def prompts(page: Page) -> None:
     page.click(".prompts summary >> nth=3")
 
 
-def as_it_is(_: Page) -> None:
-    """Nothing more than the study and its scores."""
+def both(page: Page) -> None:
+    """The lower part of the picture, and the first scores below it."""
+    page.evaluate("() => scrollTo(0, 300)")
 
 
 SHOTS = (
     Shot("serve-findings", "dark", DESK, TWO_VIEWS, evidence),
     Shot("serve-similar", "light", DESK, TWO_VIEWS, similar),
     Shot("serve-prompts", "dark", DESK, ONE_VIEW, prompts),
-    Shot("serve-phone", "dark", PHONE, ONE_VIEW, as_it_is),
+    Shot("serve-phone", "dark", PHONE, ONE_VIEW, both),
 )
 
 
@@ -118,7 +119,7 @@ def take(browser: Browser, shot: Shot, address: str, pictures: list[Path], out: 
     shot.act(page)
     page.mouse.move(0, 0)
     page.wait_for_load_state("networkidle")
-    taken = page.screenshot(animations="disabled", full_page=shot.size == PHONE)
+    taken = page.screenshot(animations="disabled")
     page.close()
     (out / f"{shot.name}.png").write_bytes(small(Image.open(io.BytesIO(taken)).convert("RGB")))
 

@@ -27,6 +27,7 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Start": (quickstart,),
     "Data": (prepare_app, merge, inspect, overlap, synthesize_app),
     "Train and measure": (train, evaluate, benchmarks, compare, calibrate, recipe),
+    "Experiments": (ablate, learning_curve, reproduce_app),
     "Use a model": (
         classify,
         explain,
@@ -40,7 +41,6 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         push,
         document_app,
     ),
-    "Experiments": (ablate, learning_curve, reproduce_app),
 }
 
 

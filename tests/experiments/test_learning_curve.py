@@ -28,10 +28,10 @@ def test_every_line_has_parts_the_whole_and_other_numbers_of_epochs() -> None:
     assert [place.arm.name for place in asked()] == [
         f"{line}{what}"
         for line in ("all", "frozen")
-        for what in (", 0.25 of the patients", ", 0.5 of the patients", "", ", 1 epochs")
+        for what in (", 0.25 of the patients", ", 0.5 of the patients", "", ", 1 epoch")
     ]
     assert pairs(asked())[:3] == [
-        (f"all, {part}", "all") for part in ("0.25 of the patients", "0.5 of the patients", "1 epochs")
+        (f"all, {part}", "all") for part in ("0.25 of the patients", "0.5 of the patients", "1 epoch")
     ]
 
 
@@ -60,7 +60,7 @@ def test_curves_are_drawn_over_studies_and_over_steps() -> None:
         return ArmFigures(name, (), {"auroc/macro": mean}, {"auroc/macro": (0.6, 0.7)}, steps, studies, 60.0)
 
     found = asked(epochs=[1])
-    sizes = {", 0.25 of the patients": (3, 25), ", 0.5 of the patients": (6, 50), "": (12, 100), ", 1 epochs": (4, 100)}
+    sizes = {", 0.25 of the patients": (3, 25), ", 0.5 of the patients": (6, 50), "": (12, 100), ", 1 epoch": (4, 100)}
     arms = [figures(f"{line}{what}", *size) for line in ("all", "frozen") for what, size in sizes.items()]
     compared = Compared(tuple(arms), (), {"auroc/macro": 0.5}, seeds=2, resamples=5)
     drawn = curves(found, compared)

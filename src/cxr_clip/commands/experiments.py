@@ -241,5 +241,5 @@ def _show(compared: "Compared") -> None:
     ]
     show_rows(("arm", "figure", f"mean over {compared.seeds} seeds (95 %)"), rows)
     for name, words in FIGURES.items():
-        if said := summary(compared, name):
-            say(f"{words}: {said}")
+        for sentence in summary(compared, name):
+            say(f"{words}: {sentence}")

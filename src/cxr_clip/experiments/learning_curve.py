@@ -46,7 +46,11 @@ def places(
             found.append(Place(_part(line, recipe, fraction, equal_steps=equal_steps), line, DATA))
         found.append(Place(line, line, DATA))
         for count in sorted(set(epochs) - {recipe.train.epochs}):
-            arm = Arm(f"{line.name}, {count} epochs", (*line.overrides, f"train.epochs={count}"), line.seeded)
+            arm = Arm(
+                f"{line.name}, {count} {'epoch' if count == 1 else 'epochs'}",
+                (*line.overrides, f"train.epochs={count}"),
+                line.seeded,
+            )
             found.append(Place(arm, line, COMPUTE))
     return found
 

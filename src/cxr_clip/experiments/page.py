@@ -19,11 +19,11 @@ _AXES = {DATA: ("With more data", "studies trained on"), "compute": ("With more 
 
 @dataclass(frozen=True)
 class Panel:
-    """A drawing with its name and, below it, what it says in words."""
+    """A drawing with its name and, below it, what it says in sentences."""
 
     name: str
     drawing: str
-    words: str = ""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

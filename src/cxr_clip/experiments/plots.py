@@ -56,7 +56,7 @@ def _differences(axes: "Axes", contrasts: Sequence[Contrast], height: int) -> No
         colour = MUTED if not apart else SERIES[0] if change.value > 0 else SERIES[1]
         axes.hlines(place, change.low, change.high, color=colour, linewidth=1.6)
         axes.plot([change.value], [place], "o" if apart else "D", color=colour, markersize=5 if apart else 4)
-    axes.set_xlabel("difference, 95 % interval (to the right: higher)", color=MUTED, fontsize=8)
+    axes.set_xlabel("difference, 95 % interval", color=MUTED, fontsize=8)
 
 
 def _rows(axes: "Axes", names: Sequence[str], height: int) -> None:

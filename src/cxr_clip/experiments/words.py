@@ -12,9 +12,9 @@ def signed_interval(change: Estimate) -> str:
     return f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"
 
 
-def summary(compared: Compared, figure: str) -> str:
+def summary(compared: Compared, figure: str) -> tuple[str, ...]:
     """Say of every contrast of a figure whether the arms are told apart."""
-    return " ".join(_sentence(one) for one in compared.contrasts if one.figure == figure)
+    return tuple(_sentence(one) for one in compared.contrasts if one.figure == figure)
 
 
 def _sentence(one: Contrast) -> str:

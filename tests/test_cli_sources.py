@@ -183,3 +183,10 @@ def test_ids_are_hashed_on_request(command: Command, tmp_path: Path, capsys: pyt
     assert "ids hashed with the salt" in capsys.readouterr().out
     assert command("prepare", "mimic_cxr", "raw", "out", *SMALL) == 2
     assert "now None" in capsys.readouterr().err
+
+
+def test_reports_come_in_one_house_style_on_request(command: Command, tmp_path: Path) -> None:
+    arguments = ("--studies", 3, "--image-size", 64, "--style", "by_system", *SMALL)
+    assert command("synthesize", "openi", "raw", *arguments) == 0
+    assert "in the style by_system" in (tmp_path / "raw" / "world.json").read_text()
+    assert command("synthesize", "openi", "raw", "--style", "loud") == 2

@@ -8,7 +8,9 @@ from xml.etree import ElementTree
 import cv2
 import pytest
 
-from cxr_clip.synthetic import synthesize_openi
+from cxr_clip.errors import SourceError
+from cxr_clip.synthetic import HouseStyle, synthesize_openi
+from cxr_clip.synthetic.write_openi import openi_report
 
 SIZE = 48
 
@@ -44,6 +46,33 @@ def test_every_image_of_a_report_exists_and_stands_in_the_table(world, truths):
             assert f"CXR{rows[image]['uid']}" == truth["study"]
     assert named == set(rows) == {p.stem for p in (world / "images").iterdir()}
     assert all(re.fullmatch(r"CXR\d+_IM-\d{4}-\d{4}(-\d{4})?", name) for name in named)
+
+
+def sections(folder, number):
+    tree = ElementTree.parse(folder / "ecgen-radiology" / f"{number}.xml")
+    return {a.get("Label"): a.text for a in tree.iter("AbstractText")}
+
+
+def test_a_house_style_changes_the_words_and_nothing_else(world, tmp_path):
+    folders = [tmp_path / style for style in ("terse", "by_system")]
+    for folder in folders:
+        synthesize_openi(folder, studies=6, seed=3, image_size=SIZE, style=HouseStyle(folder.name))
+    drawn = contents(world)
+    terse, by_system = (contents(folder) for folder in folders)
+    for name, data in terse.items():
+        if name.startswith("images/"):
+            assert data == by_system[name] == drawn[name]
+    assert terse["truth.jsonl"] == by_system["truth.jsonl"]
+    for number in range(1, 7):
+        trees = [ElementTree.parse(folder / "ecgen-radiology" / f"{number}.xml") for folder in folders]
+        assert len({tuple(major.text for major in tree.iter("major")) for tree in trees}) == 1
+        report = openi_report(3, number - 1, HouseStyle.TERSE)
+        assert sections(folders[0], number)["FINDINGS"] == report.findings
+        assert openi_report(3, number - 1).findings == sections(world, number)["FINDINGS"]
+    assert any("Lungs: " in (sections(folders[1], number)["FINDINGS"] or "") for number in range(1, 7))
+    assert not any("Lungs: " in (sections(folders[0], number)["FINDINGS"] or "") for number in range(1, 7))
+    with pytest.raises(SourceError, match="layout 'openi in the style terse', not 'openi in the style hedging'"):
+        synthesize_openi(folders[0], studies=6, seed=3, image_size=SIZE, style=HouseStyle.HEDGING)
 
 
 def test_codes_and_sections_agree_with_what_was_drawn(world, truths):

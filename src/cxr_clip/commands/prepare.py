@@ -141,7 +141,10 @@ def own_parameters(options: tuple[SourceOption, ...]) -> Iterator[Parameter]:
 def converted(options: tuple[SourceOption, ...], typed: Mapping[str, object]) -> dict[str, object]:
     """The arguments of a source's own options, made of what was typed."""
     convert = {option.name: option.convert for option in options if option.convert is not None}
-    return {name: resolve_name(convert[name])(value) if name in convert else value for name, value in typed.items()}
+    return {
+        name: value if value is None or name not in convert else resolve_name(convert[name])(value)
+        for name, value in typed.items()
+    }
 
 
 def common_parameters(common: Mapping[str, tuple[object, object]]) -> Iterator[Parameter]:

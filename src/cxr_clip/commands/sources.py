@@ -51,6 +51,12 @@ _VALIDATION = SourceOption(
     "that part validates.",
     float | None,
 )
+_STYLE = SourceOption(
+    "style",
+    "The house style of all reports; default: each report has one drawn at random. The pictures are the same in all.",
+    Literal["narrative", "terse", "by_system", "hedging", "negatives_first"] | None,
+    convert="cxr_clip.synthetic:HouseStyle",
+)
 
 SOURCES: dict[str, SourceEntry] = {
     "openi": SourceEntry(
@@ -76,7 +82,7 @@ SOURCES: dict[str, SourceEntry] = {
         ),
         dicom=True,
         reports=True,
-        made_up=(_FAULTS,),
+        made_up=(_STYLE, _FAULTS),
     ),
     "chestxray14": SourceEntry(
         help="NIH ChestX-ray14: images with 14 labels.",

@@ -1,5 +1,6 @@
 """A made-up chest X-ray world, written in the raw layout of each data set."""
 
+from cxr_clip.synthetic.house_styles import HouseStyle
 from cxr_clip.synthetic.write_chestxray14 import synthesize_chestxray14
 from cxr_clip.synthetic.write_chexpert import (
     synthesize_chexpert,
@@ -14,6 +15,7 @@ from cxr_clip.synthetic.write_table import TableForm, synthesize_table
 from cxr_clip.synthetic.write_vindr_cxr import synthesize_vindr_cxr
 
 __all__ = [
+    "HouseStyle",
     "MimicEdition",
     "TableForm",
     "synthesize_chestxray14",

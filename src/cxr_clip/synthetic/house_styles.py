@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -52,10 +53,27 @@ class Report:
     impression: str | None
 
 
-def write_report(findings: tuple[FindingInstance, ...], rng: np.random.Generator, *, age: int, sex: str) -> Report:
-    """A report in a house style drawn at random; about one in eight lacks a section."""
-    style = _STYLES[int(rng.integers(len(_STYLES)))]
-    body, impression = style(findings, rng)
+class HouseStyle(StrEnum):
+    """The manner of a hospital: full sentences, fragments, a line for each system, hedges, or denials first."""
+
+    NARRATIVE = "narrative"
+    TERSE = "terse"
+    BY_SYSTEM = "by_system"
+    HEDGING = "hedging"
+    NEGATIVES_FIRST = "negatives_first"
+
+
+def write_report(
+    findings: tuple[FindingInstance, ...],
+    rng: np.random.Generator,
+    *,
+    age: int,
+    sex: str,
+    style: HouseStyle | None = None,
+) -> Report:
+    """A report in a house style, drawn at random if none is given; about one in eight lacks a section."""
+    drawn = tuple(HouseStyle)[int(rng.integers(len(HouseStyle)))]
+    body, impression = _STYLES[style or drawn](findings, rng)
     missing = rng.random()
     devices = any(f.name == "Support Devices" for f in findings)  # which an impression may leave out
     return Report(
@@ -133,13 +151,13 @@ def _negatives_first(findings: tuple[FindingInstance, ...], rng: np.random.Gener
     return _join(parts), _numbered(findings, rng) if rng.random() < 0.5 else _summed_up(findings, rng)
 
 
-_STYLES: tuple[Callable[[tuple[FindingInstance, ...], np.random.Generator], tuple[str, str]], ...] = (
-    _narrative,
-    _terse,
-    _by_system,
-    _hedging,
-    _negatives_first,
-)
+_STYLES: dict[HouseStyle, Callable[[tuple[FindingInstance, ...], np.random.Generator], tuple[str, str]]] = {
+    HouseStyle.NARRATIVE: _narrative,
+    HouseStyle.TERSE: _terse,
+    HouseStyle.BY_SYSTEM: _by_system,
+    HouseStyle.HEDGING: _hedging,
+    HouseStyle.NEGATIVES_FIRST: _negatives_first,
+}
 
 
 def _told(f: FindingInstance, rng: np.random.Generator) -> str:

@@ -11,7 +11,7 @@ from cxr_clip.study import Box, View
 from cxr_clip.synthetic.acquisition import draw_exposure, draw_pose
 from cxr_clip.synthetic.anatomy import draw_body
 from cxr_clip.synthetic.files import Truth, png, write_whole
-from cxr_clip.synthetic.house_styles import Report, write_report
+from cxr_clip.synthetic.house_styles import HouseStyle, Report, write_report
 from cxr_clip.synthetic.mesh import mesh_terms
 from cxr_clip.synthetic.openi_faults import plant_in_openi
 from cxr_clip.synthetic.pathology import FindingInstance, draw_findings
@@ -31,6 +31,7 @@ class OpeniJob:
     seed: int
     index: int
     image_size: int
+    style: HouseStyle | None = None
 
 
 def synthesize_openi(
@@ -40,21 +41,24 @@ def synthesize_openi(
     seed: int,
     processes: int = 1,
     image_size: int = 256,
+    style: HouseStyle | None = None,
     faults: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write `studies` studies as Open-I is distributed, with truth.jsonl beside them.
 
     Study k depends on (seed, k) alone. `image_size` is the short side in pixels; `progress` hears how many are done.
+    Without a `style` each report has one of its own; with another style the pictures and findings stay the same.
     With `faults` there are further reports and images with one thing wrong each, which faults.jsonl lists. A world
     that is there already is passed over; one that was begun is drawn again from its start, byte for byte.
 
     Raises SourceError where the folder holds anything else, or processes for drawing fail.
     """
-    world = World(f"openi{' with faults' if faults else ''}", studies, seed, image_size)
+    named = f"openi{f' in the style {style}' if style else ''}{' with faults' if faults else ''}"
+    world = World(named, studies, seed, image_size)
     if not begin(out, world, progress):
         return
-    jobs = (OpeniJob(out, seed, k, image_size) for k in range(studies))
+    jobs = (OpeniJob(out, seed, k, image_size, style) for k in range(studies))
     rows, lines = ["uid,image_id,projection\r\n"], []
     for truth in in_order(write_openi_study, jobs, processes=processes, progress=progress):
         lines.append(truth.line())
@@ -68,11 +72,21 @@ def synthesize_openi(
     finish(out, world)
 
 
+def openi_report(seed: int, index: int, style: HouseStyle | None = None) -> Report:
+    """The report of one study of the world with that seed, in a style; the study need not have been written in it."""
+    body_rng, finding_rng, _, text_rng = _generators(seed, index)
+    body = draw_body(body_rng)
+    return write_report(draw_findings(finding_rng), text_rng, age=body.age, sex=body.sex, style=style)
+
+
+def _generators(seed: int, index: int) -> tuple[np.random.Generator, ...]:
+    """For body, findings, views and texts of a study."""
+    return tuple(np.random.default_rng([seed, _STREAM, index, n]) for n in range(4))
+
+
 def write_openi_study(job: OpeniJob) -> Truth:
     """Write the images and the report of one study, and return what was drawn."""
-    body_rng, finding_rng, view_rng, text_rng = (
-        np.random.default_rng([job.seed, _STREAM, job.index, n]) for n in range(4)
-    )
+    body_rng, finding_rng, view_rng, text_rng = _generators(job.seed, job.index)
     body = draw_body(body_rng)
     findings = draw_findings(finding_rng)
     patient = Patient(body, int(body_rng.integers(2**31)))
@@ -86,9 +100,11 @@ def write_openi_study(job: OpeniJob) -> Truth:
         picture = np.repeat(shot.picture[..., None], 3, axis=2) if coloured else shot.picture
         write_whole(job.out / "images" / f"{name}.png", png(picture))
         boxes += shot.boxes
-    report = write_report(findings, text_rng, age=body.age, sex=body.sex)
+    report = write_report(findings, text_rng, age=body.age, sex=body.sex, style=job.style)
     uid = str(job.index + 1)
-    xml = _document(uid, report, mesh_terms(findings, text_rng), names)
+    # Terms in a style have draws of their own: the same in every style.
+    term_rng = text_rng if job.style is None else np.random.default_rng([job.seed, _STREAM, job.index, 4])
+    xml = _document(uid, report, mesh_terms(findings, term_rng), names)
     write_whole(job.out / "ecgen-radiology" / f"{uid}.xml", xml.encode())
     return Truth(f"CXR{uid}", f"CXR{uid}", tuple(names), tuple(views), findings, tuple(boxes))
 

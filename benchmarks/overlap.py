@@ -74,8 +74,9 @@ COPIES: Mapping[str, Callable[[Picture], Picture]] = {
     "2.5 % cropped at each edge": lambda picture: cropped(picture, 0.025),
     "5 % cropped at each edge": lambda picture: cropped(picture, 0.05),
 }
-EXACT, PATIENT, REPORT = "the same file", "another study of the patient", "the same long report"
-PLANTS = (EXACT, *COPIES, PATIENT, REPORT)
+EXACT, PIXELS = "the same file", "the same pixels in a PNG file"
+PATIENT, REPORT = "another study of the patient", "the same long report"
+PLANTS = (EXACT, PIXELS, *COPIES, PATIENT, REPORT)
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,10 @@ class _Writer:
         self._manifest.__exit__(*error)
         self._shard.__exit__(*error)
 
-    def write(self, study: Study, *, image: ImageFile | None = None, picture: Picture | None = None) -> None:
-        """Write a study, with an image or a picture in place of its own."""
+    def write(
+        self, study: Study, *, image: ImageFile | None = None, picture: Picture | None = None, lossless: bool = False
+    ) -> None:
+        """Write a study, with an image or a picture (as JPEG, or as PNG) in place of its own."""
         own = image or study.images[0]
         if picture is None:
             assert own.stored is not None
@@ -148,7 +151,10 @@ class _Writer:
                 data = os.pread(file.fileno(), own.stored.length, own.stored.offset)
             height, width = own.height, own.width
         else:
-            data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+            name, options = (
+                (".png", [cv2.IMWRITE_PNG_COMPRESSION, 9]) if lossless else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
+            )
+            data = cv2.imencode(name, picture, options)[1].tobytes()
             height, width = picture.shape
         stored = self._shard.add(member_name(study.id, 0, "jpg"), data)
         file_of_study = replace(own, stored=stored, height=height, width=width)
@@ -162,6 +168,8 @@ def _write_planted(writer: _Writer, study: Study, origin: Study, what: str) -> N
         writer.write(replace(study, sections=origin.sections))
     elif what == EXACT:
         writer.write(study, image=origin.images[0])
+    elif what == PIXELS:
+        writer.write(study, picture=writer._store.read(origin.images[0]), lossless=True)
     else:
         writer.write(study, picture=COPIES[what](writer._store.read(origin.images[0])))
 
@@ -169,7 +177,7 @@ def _write_planted(writer: _Writer, study: Study, origin: Study, what: str) -> N
 def figures(found: Audit, planted: Planted, embedded: Audit | None) -> Record:
     """By what was planted: how many, how many are found; by kind: how many hits are right."""
     named = {kind: {match.evaluation_study: match for match in name_matches(found, kind)} for kind in found.hits}
-    hashed = named[Kind.EQUAL_IMAGE] | named[Kind.NEAR_IMAGE]
+    hashed = named[Kind.EQUAL_IMAGE] | named[Kind.SAME_PIXELS] | named[Kind.NEAR_IMAGE]
     ways = {"hash": hashed, "patient": named[Kind.PATIENT], "report": named[Kind.EQUAL_REPORT]}
     if embedded is not None:
         ways["embedding"] = {match.evaluation_study: match for match in name_matches(embedded, Kind.NEAR_EMBEDDING)}
@@ -206,7 +214,7 @@ def _precision(kind: Kind, matches: Mapping[str, Any], planted: Planted) -> Reco
 
 def _kind_of(what: str, kind: Kind) -> bool:
     if kind.is_image:
-        return what == EXACT or what in COPIES
+        return what in (EXACT, PIXELS, *COPIES) if kind is not Kind.SAME_PIXELS else what == PIXELS
     return what == {Kind.PATIENT: PATIENT, Kind.EQUAL_REPORT: REPORT}.get(kind)
 
 

@@ -24,12 +24,13 @@ LONG = (
 
 @dataclass(frozen=True)
 class Case:
-    """One study with one picture."""
+    """One study with one picture; `file` stands in place of a PNG of it."""
 
     id: str
     patient: str
     picture: np.ndarray
     report: str = ""
+    file: bytes | None = None
 
 
 @cache
@@ -53,7 +54,8 @@ def write_cases(
         ManifestWriter(folder / "manifest.parquet", Provenance(hashed_ids=salt)) as manifest,
     ):
         for case in cases:
-            stored = shard.add(member_name(case.id, 0, "png"), cv2.imencode(".png", case.picture)[1].tobytes())
+            data = case.file or cv2.imencode(".png", case.picture)[1].tobytes()
+            stored = shard.add(member_name(case.id, 0, "png"), data)
             height, width = case.picture.shape
             image = ImageFile(f"{case.id}.png", View.PA, stored, height=height, width=width)
             sections = {"findings": case.report} if case.report else {"impression": f"Study {case.id}."}

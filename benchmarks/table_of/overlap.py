@@ -14,7 +14,7 @@ def overlap(results: Results) -> str:
         own = [way for way in ("patient", "report") if found[0]["found by"][way]]
         cells = [_share(one["found by"].get(own[0] if own else way), one["planted"]) for one in found for way in ways]
         lines.append(row([f"{what}{f' (by {own[0]})' if own else ''}", *cells]))
-    for kind in ("patient", "equal image", "near image", "near embedding", "equal report"):
+    for kind in ("patient", "equal image", "same pixels", "near image", "near embedding", "equal report"):
         cells = [_hits(world["kinds"].get(kind)) for world in worlds.values()]
         lines.append(row([f"right of all hits: {kind}", *(cell for one in cells for cell in (one, "", ""))]))
     return "\n".join(lines) + "\n"

@@ -58,6 +58,7 @@ def test_every_kind_of_overlap_is_named_with_what_it_is_an_overlap_with(found: A
     assert named(found) == {
         "patient": [("same-patient", "t1")],
         "equal image": [("same-file", "t2")],
+        "same pixels": [],
         "near image": [("near", "t3")],
         "equal report": [("same-report", "t4")],
         "common report": [],
@@ -145,7 +146,7 @@ def test_the_files_say_what_the_audit_found(found: Audit, tmp_path: Path) -> Non
     record = json.loads((tmp_path / "out" / "overlap.json").read_text())
     assert record["verdict"] == "overlapping: 4 of 7 studies"
     assert {row["kind"]: row["studies"] for row in record["kinds"]} == {
-        "patient": 1, "equal image": 1, "near image": 1, "equal report": 1, "common report": 0
+        "patient": 1, "equal image": 1, "same pixels": 0, "near image": 1, "equal report": 1, "common report": 0
     }  # fmt: skip
     assert sum(record["nearest_hash_distances"].values()) == 7
     rows = pq.read_table(tmp_path / "out" / "overlap.parquet").to_pylist()

@@ -25,7 +25,14 @@ def test_plants_are_found_by_their_kind_and_nothing_else_is(base: Path, tmp_path
     figures = overlap.figures(found, planted, embedded)
     assert len(planted.truth) == 2 * len(overlap.PLANTS)
     by = {what: one["found by"] for what, one in figures["planted"].items()}
-    for what in (overlap.EXACT, "compressed, JPEG quality 50", "1.5 times the size", "25 grey levels brighter"):
+    assert figures["kinds"]["same pixels"] == {"hits": 2, "right": 2}
+    for what in (
+        overlap.EXACT,
+        overlap.PIXELS,
+        "compressed, JPEG quality 50",
+        "1.5 times the size",
+        "25 grey levels brighter",
+    ):
         assert by[what] == {"hash": 2, "patient": 0, "report": 0}
     assert by["5 % cropped at each edge"]["hash"] == 0
     assert by[overlap.PATIENT] == {"hash": 0, "patient": 2, "report": 0}

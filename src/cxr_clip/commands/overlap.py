@@ -42,6 +42,10 @@ def overlap(
             max=64,
         ),
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="A folder that keeps what was read of images for the next audit.", show_default="none"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where overlap.json, overlap.parquet and overlap.html go.")] = Path(),
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is any overlap.")] = False,
     device: Device = "auto",
@@ -60,6 +64,7 @@ def overlap(
         evaluation_splits=tuple(split or (Split.TEST,)),
         bits=bits,
         threads=os.cpu_count() or 1,
+        cache=cache,
     )
     found = audit_manifests(request, run=run, device=device, progress=lambda title: bar(title, quiet))
     page = write_audit(found, out)

@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from cxr_clip.overlap.derivations import Derivation, known_derivations
 from cxr_clip.overlap.hits import Hits, equal_keys
-from cxr_clip.overlap.near_hashes import bits_apart, choose_bits, compare_hashes
+from cxr_clip.overlap.near_hashes import NEAR_BITS, bits_apart, choose_bits, compare_hashes
 from cxr_clip.overlap.nearest import Advance, Nearest
+from cxr_clip.overlap.pixels import with_equal_pixels
 from cxr_clip.overlap.reports import CommonText, equal_reports, with_texts
 from cxr_clip.overlap.sides import Side
 
 
 class Kind(StrEnum):
-    """What is in both; the images by the strongest that holds: equal files, near hashes, near embeddings."""
+    """What is in both; the images by the strongest that holds: equal files or pixels, near hashes or embeddings."""
 
     PATIENT = "patient"
     EQUAL_IMAGE = "equal image"
+    SAME_PIXELS = "same pixels"
     NEAR_IMAGE = "near image"
     NEAR_EMBEDDING = "near embedding"
     EQUAL_REPORT = "equal report"
@@ -29,7 +31,7 @@ class Kind(StrEnum):
     @property
     def is_image(self) -> bool:
         """Whether the hits are images, not studies."""
-        return self in (Kind.EQUAL_IMAGE, Kind.NEAR_IMAGE, Kind.NEAR_EMBEDDING)
+        return self in (Kind.EQUAL_IMAGE, Kind.SAME_PIXELS, Kind.NEAR_IMAGE, Kind.NEAR_EMBEDDING)
 
     @property
     def is_leak(self) -> bool:
@@ -91,15 +93,16 @@ def audit(
     equal = equal_keys(*(np.where(side.usable, side.scan.digests, 0) for side in (training, evaluation)))
     limit, why = _bits(training, evaluation) if bits is None else (bits, f"At most {bits} bits, as was asked for.")
     nearest = _nearest_hashes(training, evaluation, bits=limit, advance=advance)
-    ours = np.flatnonzero(evaluation.usable)
-    near = nearest.hits()
-    near = Hits(ours[near.evaluation], near.training, near.distance, near.matches).without(equal)
+    # Files of one picture are decoded at reduced scale in two ways, so that their hashes need not be quite equal.
+    same = with_equal_pixels(_hits(nearest, evaluation, bits=NEAR_BITS).without(equal), training, evaluation)
+    near = _hits(nearest, evaluation, bits=limit).without(equal).without(same)
     reports = equal_reports(
         training.reports, evaluation.reports, patients=training.patients, others=evaluation.patients
     )
     hits = {
         Kind.PATIENT: equal_keys(training.patients, evaluation.patients),
         Kind.EQUAL_IMAGE: equal,
+        Kind.SAME_PIXELS: same,
         Kind.NEAR_IMAGE: near,
         Kind.EQUAL_REPORT: reports.rare,
         Kind.COMMON_REPORT: reports.common,
@@ -108,7 +111,7 @@ def audit(
     if by_embedding is not None:
         found, words = by_embedding(training, evaluation)
         thresholds.append(words)
-        hits[Kind.NEAR_EMBEDDING] = found.without(equal).without(near)
+        hits[Kind.NEAR_EMBEDDING] = found.without(equal).without(same).without(near)
     return Audit(
         training=training,
         evaluation=evaluation,
@@ -138,6 +141,12 @@ def _nearest_hashes(training: Side, evaluation: Side, *, bits: int, advance: Adv
     nearest = Nearest(len(ours), limit=bits)
     compare_hashes(nearest, ours, training.scan.hashes[theirs], theirs, advance=advance)
     return nearest
+
+
+def _hits(nearest: Nearest, evaluation: Side, *, bits: int) -> Hits:
+    """Those within so many bits, by the numbers of all evaluated images."""
+    found = nearest.hits(bits)
+    return Hits(np.flatnonzero(evaluation.usable)[found.evaluation], found.training, found.distance, found.matches)
 
 
 def _clean(hits: dict[Kind, Hits], evaluation: Side) -> NDArray[np.bool_]:

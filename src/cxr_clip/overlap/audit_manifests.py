@@ -20,6 +20,7 @@ class OverlapRequest:
     """What to compare: manifests of a training and of an evaluation, and the splits that count of each.
 
     `bits`: how many of 256 bits of a hash may differ in a copy; None chooses them from pairs that are no copies.
+    `cache`: a folder in which what was read of images stays for the next audit; None keeps nothing.
     """
 
     training: tuple[Path, ...]
@@ -28,6 +29,7 @@ class OverlapRequest:
     evaluation_splits: tuple[Split, ...] = (Split.TEST,)
     bits: int | None = None
     threads: int = 1
+    cache: Path | None = None
 
 
 def audit_manifests(
@@ -52,9 +54,9 @@ def audit_manifests(
             )
     by_embedding = None if run is None else _by_embedding(run, device, progress)
     with progress("Reading the training's images") as advance:
-        one = read_side(training, threads=request.threads, advance=advance)
+        one = read_side(training, threads=request.threads, cache=request.cache, advance=advance)
     with progress("Reading the evaluation's images") as advance:
-        other = read_side(evaluation, threads=request.threads, advance=advance)
+        other = read_side(evaluation, threads=request.threads, cache=request.cache, advance=advance)
     with progress("Comparing images") as advance:
         return audit(one, other, by_embedding=by_embedding, bits=request.bits, advance=advance)
 

@@ -30,7 +30,7 @@ class Nearest:
         if smallest.min() <= self.limit:
             self._matches += (distances <= self.limit).sum(axis=0)
 
-    def hits(self) -> Hits:
-        """The evaluated items that have a training item within the limit."""
-        found = np.flatnonzero(self.distances <= self.limit)
-        return Hits(found, self._nearest[found], self.distances[found], self._matches[found])
+    def hits(self, limit: float | None = None) -> Hits:
+        """The evaluated items that have a training item within the limit, or within another; one match at least."""
+        found = np.flatnonzero(self.distances <= (self.limit if limit is None else limit))
+        return Hits(found, self._nearest[found], self.distances[found], np.maximum(self._matches[found], 1))

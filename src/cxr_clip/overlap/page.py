@@ -13,7 +13,7 @@ from cxr_clip.overlap.sides import Side
 from cxr_clip.overlap.written import kind_rows, nearest_counts
 
 # Equal files need no look: a few of them, and last.
-_SHOWN = {Kind.NEAR_IMAGE: 12, Kind.NEAR_EMBEDDING: 12, Kind.EQUAL_IMAGE: 3}
+_SHOWN = {Kind.NEAR_IMAGE: 12, Kind.NEAR_EMBEDDING: 12, Kind.SAME_PIXELS: 3, Kind.EQUAL_IMAGE: 3}
 _BINS = (0, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 257)
 
 
@@ -98,7 +98,8 @@ def _bin(low: int, high: int) -> str:
 def _distance(kind: Kind, distance: float) -> str:
     if kind is Kind.NEAR_IMAGE:
         return f"{distance:.0f} of 256 bits differ"
-    return "the same bytes" if kind is Kind.EQUAL_IMAGE else f"cosine {1 - distance:.4f}"
+    same = {Kind.EQUAL_IMAGE: "the same bytes", Kind.SAME_PIXELS: "the same pixels in another file"}
+    return same.get(kind) or f"cosine {1 - distance:.4f}"
 
 
 def _picture(side: Side, image: int) -> Picture:

@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cxr_clip.data.manifest import Manifest, read_manifest
-from cxr_clip.data.scan import Scan, scan_images
+from cxr_clip.data.scan import Scan
 from cxr_clip.data.store import ImageStore
 from cxr_clip.overlap.derivations import patients_of
 from cxr_clip.overlap.hits import keys_of
 from cxr_clip.overlap.near_hashes import usable_hashes
 from cxr_clip.overlap.nearest import Advance
 from cxr_clip.overlap.reports import Reports, read_reports
+from cxr_clip.overlap.scan_cache import scanned
 from cxr_clip.study import Split
 
 _SAMPLE = 2000
@@ -115,15 +116,20 @@ def open_parts(folders: Sequence[Path], splits: Sequence[Split]) -> tuple[Part, 
     return tuple(Part(folder, _of_splits(read_manifest(folder, check=False), splits)) for folder in folders)
 
 
-def read_side(parts: Sequence[Part], *, threads: int, advance: Advance | None = None) -> Side:
-    """Read all images and reports of the parts; `advance` hears how many of how many images are read."""
+def read_side(
+    parts: Sequence[Part], *, threads: int, cache: Path | None = None, advance: Advance | None = None
+) -> Side:
+    """Read all images and reports of the parts; `advance` hears how many of how many images are read.
+
+    `cache`: a folder of scans, so that images that were read for an earlier audit are not read again.
+    """
     tables = [part.manifest.table for part in parts]
     total = sum(int(pc.sum(pc.list_value_length(table["images"])).as_py() or 0) for table in tables)
     scans: list[Scan] = []
     for part in parts:
         before = sum(len(scan.rows) for scan in scans)
         counted = None if advance is None else _after(advance, before, total)
-        scans.append(scan_images(part.manifest.table, part.manifest.root, threads=threads, advance=counted))
+        scans.append(scanned(part.manifest.table, part.manifest.root, threads=threads, cache=cache, advance=counted))
     starts = np.cumsum([0, *(table.num_rows for table in tables)])
     reports = [read_reports(table) for table in tables]
     return Side(

@@ -15,6 +15,8 @@ def overlap(results: Results) -> str:
         cells = [_share(one["found by"].get(own[0] if own else way), one["planted"]) for one in found for way in ways]
         lines.append(row([f"{what}{f' (by {own[0]})' if own else ''}", *cells]))
     for kind in ("patient", "equal image", "same pixels", "near image", "near embedding", "equal report"):
+        if not any(kind in world["kinds"] for world in worlds.values()):
+            continue
         cells = [_hits(world["kinds"].get(kind)) for world in worlds.values()]
         lines.append(row([f"right of all hits: {kind}", *(cell for one in cells for cell in (one, "", ""))]))
     return "\n".join(lines) + "\n"

@@ -13,15 +13,15 @@ _BLOCK = re.compile(
 )
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """The blocks of a language that are to run."""
+def blocks(page: Path, language: str, *, marked: bool = False) -> list[str]:
+    """The blocks of a language that are to run, or, with `marked`, all of them."""
     found = _BLOCK.finditer(page.read_text("utf-8"))
-    return [one["code"] for one in found if one["language"] == language and not one["mark"]]
+    return [one["code"] for one in found if one["language"] == language and (marked or not one["mark"])]
 
 
-def commands(page: Path) -> list[str]:
-    """The lines of all shell blocks, without comments; a line that ends with a backslash goes on."""
-    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+def commands(page: Path, *, marked: bool = False) -> list[str]:
+    """The lines of shell blocks as `blocks` has them, without comments; a line that ends with a backslash goes on."""
+    lines = "".join(blocks(page, "sh", marked=marked)).replace("\\\n", " ").splitlines()
     return [line for line in (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines) if line]
 
 

@@ -1,8 +1,10 @@
 """Nothing that a file names is read outside of its folder: by dots, from the root, or through a link."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +17,13 @@ from cxr_clip.embed_manifest import EmbedRequest, embed_manifest
 from cxr_clip.embeddings_file import read_embeddings
 from cxr_clip.errors import ImageError, ManifestError, SearchIndexError
 from cxr_clip.inside import path_inside
+from cxr_clip.prepare.chestxray14 import prepare_chestxray14
+from cxr_clip.prepare.mimic_cxr_layout import FoundImages, find_layout
+from cxr_clip.prepare.mimic_cxr_reports import find_reports
+from cxr_clip.prepare.mimic_cxr_tables import study_key
+from cxr_clip.prepare.pipeline import PrepareOptions
 from cxr_clip.search.folder_index import FolderIndex, build_index
+from cxr_clip.synthetic import synthesize_chestxray14
 from support_data import SHARD, write_tiny_manifest
 from support_models import tiny_run_folder
 
@@ -108,3 +116,32 @@ def test_names_that_lead_nowhere(name: str, tmp_path: Path) -> None:
 def test_names_that_stay(name: str, tmp_path: Path) -> None:
     (tmp_path / "here").symlink_to("a")
     assert path_inside(tmp_path, name) == tmp_path / name
+
+
+def test_an_image_that_a_table_names_outside_of_the_raw_folder_is_not_read(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    synthesize_chestxray14(raw, studies=6, seed=0, image_size=64)
+    table = next(raw.glob("Data_Entry*.csv"))
+    first = sorted(raw.rglob("*.png"))[0]
+    (tmp_path / first.name).write_bytes(first.read_bytes())
+    first.unlink()
+    table.write_text(table.read_text().replace(first.name, f"../{first.name}"))
+    prepare_chestxray14(raw, tmp_path / "out", PrepareOptions(short_side=24, processes=1))
+    named = [image.path for study in read_manifest(tmp_path / "out") for image in study.images]
+    assert len(named) == 5
+    assert all((raw / name).resolve().is_relative_to(raw) for name in named)
+
+
+def test_names_in_a_zip_of_reports_write_nothing(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    with zipfile.ZipFile(raw / "mimic-cxr-reports.zip", "w") as archive:
+        for name in ("../../escaped.txt", "/tmp/escaped.txt", "files/p10/p10000032/../../../escaped.txt"):
+            archive.writestr(name, "The lungs are clear.")
+        archive.writestr("files/p10/p10000032/s50414267.txt", "The lungs are clear.")
+    layout = find_layout(raw)
+    found = FoundImages(raw, (), np.zeros(0, np.uint16), [], 0, dict.fromkeys(layout.trees, 1))
+    reports = find_reports(layout, found, None)
+    assert reports is not None
+    assert reports.text(study_key(10_000_032, 50_414_267)) == "The lungs are clear."
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mimic-cxr-reports.zip"]

@@ -69,9 +69,9 @@ class Load:
 class Sizing:
     """How much is made and asked."""
 
-    openi: int = 160
+    openi: int = 120
     chestxray14: int = 80
-    seconds: float = 20.0
+    seconds: float = 12.0
     memory_requests: int = 1000
 
 

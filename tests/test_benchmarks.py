@@ -230,7 +230,7 @@ def test_the_table_of_benchmarks_is_that_of_the_records(tmp_path: Path) -> None:
 
 SERVED = {
     "machine": "2 cores",
-    "studies": {"openi": 160, "chestxray14": 80},
+    "studies": {"openi": 120, "chestxray14": 80},
     "models": [
         {
             "name": "quickstart",
@@ -265,7 +265,7 @@ SERVED = {
 def test_the_table_of_the_server_says_what_was_measured(tmp_path: Path) -> None:
     (tmp_path / "serve.json").write_text(json.dumps(SERVED))
     page = benchmark("tables").with_tables("<!-- table: serve -->\n<!-- end of table -->\n", tmp_path)
-    trained = "the quickstart's encoders, trained for one epoch on 160 + 80 made-up studies; 112 px, 4 MB"
+    trained = "the quickstart's encoders, trained for one epoch on 120 + 80 made-up studies; 112 px, 4 MB"
     assert page.splitlines()[3:-1] == [
         f"| {trained} | 1 | 15.0 | 60 | 1,091 | 1.0 | 300 (0) |",
         "|  | 8 | 25.0 | 300 | 400 | 6.2 | 500 (1) |",

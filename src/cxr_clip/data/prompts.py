@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -106,7 +107,16 @@ def load_zero_shot_prompts(style: str = "standard", path: Path | None = None) ->
 
     Raises PromptError for a malformed file and for a style that it does not have.
     """
-    read = read_zero_shot_prompts(path or _resource("prompts_zero_shot.yaml"), style=style)
+    return _own_zero_shot_prompts(style) if path is None else _zero_shot_prompts(style, path)
+
+
+@lru_cache
+def _own_zero_shot_prompts(style: str) -> Mapping[str, ZeroShotPrompt]:
+    return MappingProxyType(_zero_shot_prompts(style, _resource("prompts_zero_shot.yaml")))
+
+
+def _zero_shot_prompts(style: str, path: Path) -> dict[str, ZeroShotPrompt]:
+    read = read_zero_shot_prompts(path, style=style)
     return {finding: ZeroShotPrompt(finding, positive, negative) for finding, (positive, negative) in read.items()}
 
 

@@ -2,12 +2,10 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -20,8 +18,8 @@ from cxr_clip.web.form import IMAGES, Form, read_form
 from cxr_clip.web.guard import Guard, Hosts
 from cxr_clip.web.limits import Limits
 from cxr_clip.web.openapi import OF_FORMS, refusals
-from cxr_clip.web.pages import PAGE, api_page, page_files, type_of
-from cxr_clip.web.refusals import ABSENT, BAD_VALUES, QUEUE_FULL, RefusalError
+from cxr_clip.web.pages import add_pages
+from cxr_clip.web.refusals import BAD_VALUES, QUEUE_FULL, RefusalError
 from cxr_clip.web.service import NOTICE, Served, Service
 from cxr_clip.web.watch import BROKEN, RETRY_AFTER, TOOK, Watch
 
@@ -43,7 +41,7 @@ def build_app(served: Served, limits: Limits, hosts: Hosts) -> ASGIApp:
     )
     app.openapi = lambda: app.openapi_schema or openapi.document(app)  # type: ignore[method-assign]
     _add_refusals(app)
-    _add_pages(app)
+    add_pages(app)
     _add_facts(app, service, figures)
     _add_model(app, service)
     _add_search(app, service)
@@ -72,34 +70,6 @@ def _add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(CxrClipError, refused)
     app.add_exception_handler(HTTPException, not_there)
     app.add_exception_handler(Exception, failed)
-
-
-def _add_pages(app: FastAPI) -> None:
-    """The page, its files, and the page of the interface."""
-    listed = {**page_files(), "api.css": files("cxr_clip").joinpath("resources", "api.css").read_bytes()}
-
-    @cache
-    def shown() -> str:
-        return api_page(app.openapi())
-
-    def file(name: str) -> Response:
-        if name not in listed:
-            raise RefusalError(ABSENT, "there is no such file here: /api lists what there is")
-        return Response(listed[name], media_type=type_of(name))
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return file(PAGE)
-
-    @app.get("/static/{name}", include_in_schema=False)
-    async def static(name: str) -> Response:
-        if name == PAGE:
-            raise RefusalError(ABSENT, "the page is at /")
-        return file(name)
-
-    @app.get("/api", include_in_schema=False)
-    async def interface() -> Response:
-        return HTMLResponse(shown())
 
 
 def _add_facts(app: FastAPI, service: Service, figures: Figures) -> None:
@@ -187,7 +157,7 @@ def _add_search(app: FastAPI, service: Service) -> None:
         if sum((text is not None, study is not None, bool(form.images))) != 1:
             raise RefusalError(BAD_VALUES, "a search needs one of text, images and study: send one of them")
         if study is not None:
-            return await service.search_like(study, wanted_rows(form, contents, without=[study]), top=top)
+            return await service.searching.like(study, wanted_rows(form, contents, without=[study]), top=top)
         query = text_asked(text, limits) if text is not None else _image(form)
         return await service.search(query, wanted_rows(form, contents), top=top)
 
@@ -201,7 +171,7 @@ def _add_search(app: FastAPI, service: Service) -> None:
     )
     async def indexed(row_id: str) -> Response:
         """An image of the index, by the address that a search gives."""
-        return Response(await service.indexed(row_id), media_type="image/png")
+        return Response(await service.searching.picture(row_id), media_type="image/png")
 
 
 async def _form(request: Request, limits: Limits, names: Collection[str]) -> Form:

@@ -2,10 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from fastapi import FastAPI, Response
+from fastapi.responses import HTMLResponse
+
 from cxr_clip.html_pages import render_page
+from cxr_clip.web.refusals import ABSENT, RefusalError
 
 TYPES = {
     "html": "text/html; charset=utf-8",
@@ -14,6 +19,34 @@ TYPES = {
     "svg": "image/svg+xml",
 }
 PAGE = "page.html"
+
+
+def add_pages(app: FastAPI) -> None:
+    """The page, its files, and the page of the interface."""
+    listed = {**page_files(), "api.css": files("cxr_clip").joinpath("resources", "api.css").read_bytes()}
+
+    @cache
+    def shown() -> str:
+        return api_page(app.openapi())
+
+    def file(name: str) -> Response:
+        if name not in listed:
+            raise RefusalError(ABSENT, "there is no such file here: /api lists what there is")
+        return Response(listed[name], media_type=type_of(name))
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return file(PAGE)
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str) -> Response:
+        if name == PAGE:
+            raise RefusalError(ABSENT, "the page is at /")
+        return file(name)
+
+    @app.get("/api", include_in_schema=False)
+    async def interface() -> Response:
+        return HTMLResponse(shown())
 
 
 def page_files() -> Mapping[str, bytes]:

@@ -3,15 +3,13 @@
 Nothing of a request outlives it: no upload, no text, no embedding.
 """
 
-import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
 
 import numpy as np
 
@@ -23,7 +21,7 @@ from cxr_clip.errors import CxrClipError, ServeError
 from cxr_clip.explain import TextMap
 from cxr_clip.looking import Seen
 from cxr_clip.search.folder_index import FolderIndex
-from cxr_clip.search.nearest import nearest_studies, refuse_other_model
+from cxr_clip.search.nearest import refuse_other_model
 from cxr_clip.search.vector_index import Wanted
 from cxr_clip.study import views_in_use
 from cxr_clip.web import answers
@@ -31,7 +29,9 @@ from cxr_clip.web.batcher import Batcher
 from cxr_clip.web.indexed_pictures import IndexedPictures
 from cxr_clip.web.limits import Limits
 from cxr_clip.web.reading import Upload, read_for_display, read_upload
-from cxr_clip.web.refusals import ABSENT, BAD_VALUES, RefusalError
+from cxr_clip.web.refusals import BAD_VALUES, RefusalError
+from cxr_clip.web.searching import Searching
+from cxr_clip.web.threads import all_of, in_thread
 
 NOTICE = "Research only, not a medical device."
 # The longest side of the grid of a map.
@@ -70,7 +70,7 @@ class Service:
         self.served, self.limits, self.model = served, limits, served.model
         self._readers = ThreadPoolExecutor(limits.threads, "cxr-clip reader")
         self._worker = ThreadPoolExecutor(1, "cxr-clip model")
-        self._searcher = ThreadPoolExecutor(1, "cxr-clip search")
+        self.searching = Searching(served.index, served.pictures)
         self._look = Batcher[Seen, Looked](
             self.model.look_at, self._worker, most=limits.batch, wait=limits.wait, told=batched
         )
@@ -80,7 +80,8 @@ class Service:
 
     def close(self) -> None:
         """End the threads."""
-        for executor in (self._readers, self._worker, self._searcher):
+        self.searching.close()
+        for executor in (self._readers, self._worker):
             executor.shutdown(cancel_futures=True)
 
     def _facts(self) -> answers.ModelFacts:
@@ -93,7 +94,7 @@ class Service:
             findings=tuple(answers.AskedFinding(**vars(one)) for one in self._known),
             calibrated=model.calibration is not None,
             abstains=model.reference is not None,
-            index=served.index.contents if served.index is not None else None,
+            index=self.searching.contents,
             limits=answers.LimitFacts(**{name: getattr(self.limits, name) for name in names}),
             notice=NOTICE,
         )
@@ -102,7 +103,7 @@ class Service:
         """What is said of findings in all images together and in each. Raises RefusalError."""
         asked = _prompts(findings)
         uploads = await self._read(images)
-        looked = await _together(self._look(one.seen) for one in uploads)
+        looked = await all_of(self._look(one.seen) for one in uploads)
         directions = await self._of_model(self._directions_of, asked)
         each = classify_images(looked, asked, directions, self.model.calibration)
         used = views_in_use([one.view for one in uploads])
@@ -129,7 +130,7 @@ class Service:
     async def picture(self, image: bytes) -> tuple[bytes, dict[str, str]]:
         """The values of a picture for a display, and what they mean, as headers. Raises RefusalError."""
         read = partial(read_for_display, image, pixels=self.limits.pixels)
-        deep = await _in(self._readers, read)
+        deep = await in_thread(self._readers, read)
         rows, columns = deep.values.shape
         said = {"Rows": rows, "Columns": columns, "Window-Center": deep.centre, "Window-Width": deep.width}
         headers = {f"X-{name}": f"{value:.10g}" for name, value in {**said, "Bits": deep.bits}.items()}
@@ -137,60 +138,23 @@ class Service:
 
     async def search(self, query: str | bytes, wanted: Wanted, *, top: int) -> answers.Found:
         """The studies nearest to a text or an image. Raises RefusalError."""
-        index = self._index()
+        self.searching.index()
         if isinstance(query, str):
             (embedding,) = await self._of_model(self.model.embed_texts, [query])
         else:
             (upload,) = await self._read([query])
             embedding = (await self._look(upload.seen)).embedding
-        return await self._nearest(index, embedding.numpy, wanted, top=top)
-
-    async def search_like(self, study: str, wanted: Wanted, *, top: int) -> answers.Found:
-        """The studies nearest to one of the index. Raises RefusalError."""
-        index = self._index()
-        return await self._nearest(index, lambda: _embedding_of(index, study), wanted, top=top)
-
-    async def indexed(self, row_id: str) -> bytes:
-        """The PNG of an image of the index. Raises RefusalError where there is none."""
-        data = await _in(self._searcher, partial(self._png, row_id))
-        if data is None:
-            raise RefusalError(ABSENT, "there is no picture of this id here: take an address that a search gave")
-        return data
-
-    def _index(self) -> FolderIndex:
-        if self.served.index is None:
-            raise RefusalError(ABSENT, "this server has no index: start it with --index INDEX")
-        return self.served.index
-
-    async def _nearest(
-        self, index: FolderIndex, query: Callable[[], np.ndarray], wanted: Wanted, *, top: int
-    ) -> answers.Found:
-        hits = await _in(self._searcher, lambda: nearest_studies(index, query(), top=top, wanted=wanted))
-        told = [
-            answers.HitAnswer.of(hit, rank=rank, picture=self._address(hit.id))
-            for rank, hit in enumerate(hits, start=1)
-        ]
-        return answers.Found(hits=tuple(told))
-
-    def _address(self, row_id: str) -> str | None:
-        pictures = self.served.pictures
-        return f"/api/indexed/{quote(row_id, safe='')}" if pictures is not None and pictures.has(row_id) else None
-
-    def _png(self, row_id: str) -> bytes | None:
-        index, pictures = self.served.index, self.served.pictures
-        if index is None or pictures is None or not index.has(row_id):
-            return None
-        return pictures.png(row_id)
+        return await self.searching.nearest(embedding.numpy(), wanted, top=top)
 
     async def _read(self, images: Sequence[bytes]) -> list[Upload]:
         reads = (
             partial(read_upload, data, number, self.model.see, pixels=self.limits.pixels)
             for number, data in enumerate(images)
         )
-        return await _together(_in(self._readers, read) for read in reads)
+        return await all_of(in_thread(self._readers, read) for read in reads)
 
     async def _of_model(self, work: Callable[..., Value], *arguments: object) -> Value:
-        return await _in(self._worker, partial(work, *arguments))
+        return await in_thread(self._worker, partial(work, *arguments))
 
     def _directions_of(self, asked: Sequence[ZeroShotPrompt]) -> list[Direction]:
         """Those of the project's own prompts are kept, of others nothing is."""
@@ -204,12 +168,6 @@ def _prompts(findings: Sequence[Question] | None) -> tuple[ZeroShotPrompt, ...]:
         return prompts_for(findings)
     except CxrClipError as error:
         raise RefusalError(BAD_VALUES, str(error)) from error
-
-
-def _embedding_of(index: FolderIndex, study: str) -> np.ndarray:
-    if not index.has_images_of(study):
-        raise RefusalError(ABSENT, "there is no image of this study in the index: give a study that a search found")
-    return index.embedding_of(study)
 
 
 def _grid(height: int, width: int) -> tuple[int, int]:
@@ -229,17 +187,3 @@ def _map_answer(one: TextMap) -> answers.MapAnswer:
         low=float(np.nanmin(one.values)),
         high=float(np.nanmax(one.values)),
     )
-
-
-async def _in(executor: Executor, work: Callable[[], Value]) -> Value:
-    return await asyncio.get_running_loop().run_in_executor(executor, work)
-
-
-async def _together(awaitables: Iterable[Awaitable[Value]]) -> list[Value]:
-    """All results in their order; where one fails, nobody waits for the others."""
-    tasks = [asyncio.ensure_future(one) for one in awaitables]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -1,6 +1,6 @@
 """`cxr-clip serve` under load: requests a second, how long they take, how many images go through the encoder together.
 
-python benchmarks/serve.py            # about four minutes
+python benchmarks/serve.py            # about four minutes on two idle cores
 python benchmarks/serve.py --tiny     # only whether it works
 
 A server process on this machine is asked to classify one picture a request, all findings, by 1, 8 and 64 clients, each

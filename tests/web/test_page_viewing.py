@@ -127,6 +127,7 @@ def test_at_most_four_views_stand_side_by_side(page: "Page") -> None:
     fifth = page.locator("#thumbnails .view").nth(4)
     expect(fifth).to_have_attribute("aria-pressed", "false")
     expect(fifth).to_be_enabled()
+    expect(page.locator("#status")).to_have_text("4 findings from 5 pictures.")  # nothing is said after that
     fifth.click()
     expect(page.locator("#status")).to_contain_text("At most 4 views stand side by side")
     page.locator("#thumbnails .view").nth(0).click()

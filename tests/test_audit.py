@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import subprocess
-import urllib.error
 from pathlib import Path
 from types import ModuleType
 
@@ -14,14 +13,13 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def audit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The program, with a network and pip-audit in place."""
+    """The program, with pip-audit in place."""
     spec = importlib.util.spec_from_file_location("audit", ROOT / "checks" / "audit.py")
     assert spec is not None
     assert spec.loader is not None
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
     monkeypatch.setattr(program, "find_spec", lambda name: name)
-    monkeypatch.setattr(program, "reachable", lambda: True)
     return program
 
 
@@ -45,14 +43,18 @@ def packages(*found: dict[str, object]) -> str:
 def test_without_a_network_it_says_so_and_succeeds(
     audit: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refused(*_: object, **__: object) -> None:
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.undo()
-    monkeypatch.setattr(audit, "find_spec", lambda name: name)
-    monkeypatch.setattr(audit.urllib.request, "urlopen", refused)
+    answered(audit, monkeypatch, "", "Traceback\nrequests.exceptions.ProxyError: HTTPSConnectionPool: unreachable")
     assert audit.main() == 0
     assert capsys.readouterr().out == "not audited: no network\n"
+
+
+def test_a_service_that_knows_no_pin_has_audited_nothing(
+    audit: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = json.dumps({"dependencies": [{"name": "own", "skip_reason": "unknown"}]})
+    answered(audit, monkeypatch, unknown)
+    assert audit.main() == 0
+    assert capsys.readouterr().out == "not audited: the service knows none of the pins\n"
 
 
 def test_without_pip_audit_it_says_so_and_succeeds(
@@ -86,9 +88,9 @@ def test_without_one_it_succeeds_and_passes_over_what_is_written_down(
 def test_an_audit_that_breaks_off_is_no_success(
     audit: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answered(audit, monkeypatch, "", "Traceback\nConnectionError: gone")
+    answered(audit, monkeypatch, "", "Traceback\nValueError: gone")
     assert audit.main() == 1
-    assert "not audited: pip-audit failed: ConnectionError: gone" in capsys.readouterr().out
+    assert "not audited: pip-audit failed: ValueError: gone" in capsys.readouterr().out
 
 
 def test_each_that_is_passed_over_has_a_reason(audit: ModuleType) -> None:

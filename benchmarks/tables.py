@@ -10,6 +10,7 @@ A table whose results file is absent stays empty, unless the module has `RESULTS
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,8 @@ from table_of import Results
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+# Of a line of prose in the pages.
+LONGEST = 140
 BLOCK = re.compile(r"(<!-- table: (?P<name>[a-z]+) -->\n)(?P<table>.*?)(<!-- end of table -->)", re.DOTALL)
 
 
@@ -39,7 +42,13 @@ def table(name: str, folder: Path) -> str:
 
 def with_tables(page: str, folder: Path) -> str:
     """A page with its tables as the results in `folder` say."""
-    return BLOCK.sub(lambda block: block[1] + table(block["name"], folder) + block[4], page)
+    return BLOCK.sub(lambda block: block[1] + _wrapped(table(block["name"], folder)) + block[4], page)
+
+
+def _wrapped(text: str) -> str:
+    """The sentences beside a table in lines of at most LONGEST characters; its rows stay whole."""
+    fill = textwrap.TextWrapper(LONGEST, break_long_words=False, break_on_hyphens=False).fill
+    return "".join(f"{line if line.startswith('|') else fill(line)}\n" for line in text.splitlines())
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -145,7 +146,7 @@ def thinned(manifest: Path, folder: Path, groups: Mapping[str, Sequence[str]], s
     rows = [row for row, study in enumerate(read_manifest(manifest)) if stays(study, kept, rng.random())]
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "shards").exists():
-        (folder / "shards").symlink_to((manifest / "shards").resolve())
+        shutil.copytree(manifest / "shards", folder / "shards", copy_function=os.link)
     with whole_file(folder / "manifest.parquet") as partial:
         pq.write_table(pq.read_table(manifest / "manifest.parquet").take(rows), partial)
     return folder

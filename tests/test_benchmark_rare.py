@@ -1,11 +1,16 @@
 """The benchmark of rare findings: who is rare when, whose studies stay, and what its tables say."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from cxr_clip.data.manifest import read_manifest
+from cxr_clip.data.store import ImageStore
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.shared_resamples import share_resamples
 from cxr_clip.study import Certainty, Split, Study
+from support_data import write_tiny_manifest
 from support_programs import benchmark
 
 
@@ -75,3 +80,12 @@ def test_a_difference_is_that_of_the_same_findings_and_studies(rare) -> None:
     tables = benchmark("tables").makers()
     assert f"| tail | 5.0 % | AUROC | {one['uniform']['value']:.3f}" in tables["rare"][1](results)
     assert "held out minus rare" in tables["unseen"][1](results)
+
+
+def test_the_thinned_folder_has_its_pictures(rare, tmp_path: Path) -> None:
+    whole = write_tiny_manifest(tmp_path / "whole", train=6)
+    findings = {finding for study in read_manifest(whole) for finding in study.findings}
+    groups = {"head": tuple(findings), "middle": (), "tail": ()}
+    thinned = read_manifest(rare.thinned(whole, tmp_path / "thinned", groups, 0))
+    assert len(thinned) == len(read_manifest(whole))
+    assert ImageStore(thinned.root).read(thinned[0].images[0]).size

@@ -15,7 +15,6 @@ from cxr_clip.data.dataset import Part, StudyDataset, TurnTexts, choose_images, 
 from cxr_clip.data.hard_negatives import turned_views
 from cxr_clip.data.hold_out import HeldOutCounts, added_up, findings_to_hold_out, hold_out, refuse_without_effect
 from cxr_clip.data.manifest import Manifest, read_manifest
-from cxr_clip.data.patients import first_patients
 from cxr_clip.data.prompts import PromptBank, load_prompt_bank, sayable
 from cxr_clip.data.rare_draws import Draws, draws_of_studies
 from cxr_clip.data.sayings import collect_sayings
@@ -24,6 +23,7 @@ from cxr_clip.data.texts import Wording, choose_texts, fixed_texts, states_label
 from cxr_clip.data.transforms import EvalTransform, TrainTransform
 from cxr_clip.distributed import SINGLE, Workers
 from cxr_clip.errors import RecipeError, TrainingError
+from cxr_clip.learned_from import training_part
 from cxr_clip.model.batch_norm import batch_norm_names, synchronise
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.freezing import freeze
@@ -85,9 +85,8 @@ def open_sources(settings: DataSettings) -> tuple[Source, ...]:
 
 def _open_source(settings: SourceSettings, bank: PromptBank, data: DataSettings) -> Source:
     manifest = read_manifest(settings.manifest)
-    train = manifest.where(split=Split.TRAIN)
     return Source(
-        train=first_patients(train, data.part.fraction, seed=data.part.seed) if data.part else train,
+        train=training_part(manifest, data),
         validate=manifest.where(split=Split.VALIDATE),
         store=ImageStore(manifest.root),
         wording=Wording(

@@ -1,6 +1,7 @@
 """Every result says whether its studies were trained on, and gives the figures of those that were not."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cxr_clip.assemble import open_sources
 from cxr_clip.checkpoint import WEIGHTS, write_run
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.errors import EvaluationError, ManifestError
@@ -30,7 +32,7 @@ def named(manifest: Path, folder: Path, patients: dict[str, str]) -> Path:
     for row in rows:
         row["patient"] = patients.get(row["id"], row["patient"])
     folder.mkdir()
-    (folder / "shards").symlink_to(manifest / "shards")
+    shutil.copytree(manifest / "shards", folder / "shards")
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), folder / "manifest.parquet")
     return folder
 
@@ -135,3 +137,13 @@ def test_what_is_not_here_of_several_manifests_is_named(trained: Path, evaluated
     seen = training.seen(read_manifest(evaluated).where(split=Split.TEST))
     assert seen.studies == {f"test-{number}" for number in range(5)}
     assert seen.remark == f"not audited against {tmp_path / 'lost'}: not here"
+
+
+def test_patients_outside_of_the_part_that_was_trained_on_are_clean(tmp_path: Path) -> None:
+    manifest = write_tiny_manifest(tmp_path / "here", train=6, validate=1, test=0)
+    recipe = tiny_recipe(manifest, ("data.part", {"fraction": 0.5, "seed": 3}))
+    trained = {study.patient for source in open_sources(recipe.data) for study in source.train}
+    seen = read_training(recipe, None).seen(read_manifest(manifest).where(split=Split.TRAIN))
+    assert len(trained) == 3
+    assert seen.studies is not None
+    assert {f"patient of {name}" for name in seen.studies} == trained

@@ -66,3 +66,10 @@ def test_the_training_part_of_the_recipes_manifests_is_counted(tmp_path: Path) -
     assert count_training(recipe, [tmp_path / "none"]) is None
     gone = replace(counts, absent=(tmp_path / "none",))
     assert count_training(recipe, [manifest, tmp_path / "none"]) == gone
+
+
+def test_of_a_part_of_the_patients_their_studies_alone_are_counted(tmp_path: Path) -> None:
+    manifest = write_tiny_manifest(tmp_path / "here", train=8)
+    counts = count_training(tiny_recipe(manifest, ("data.part", {"fraction": 0.25})), None)
+    assert counts is not None
+    assert counts.studies == sum(counts.positive.values()) == 2

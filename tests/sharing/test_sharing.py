@@ -9,7 +9,9 @@ import torch
 import yaml
 from huggingface_hub import ModelCard
 
+from cxr_clip.assemble import open_sources
 from cxr_clip.checkpoint import WEIGHTS, Run, write_run
+from cxr_clip.data.manifest import read_manifest
 from cxr_clip.embed import Embedder, load
 from cxr_clip.errors import CheckpointError
 from cxr_clip.evaluate.report import write_report
@@ -122,6 +124,16 @@ def test_a_new_report_replaces_older_figures(trained: Path, run: Run) -> None:
     assert found.origin == origin
     assert [one.value for one in found.figures] == [0.8, 0.25]
     assert [one.manifest for one in found.sources] == ["studies"]
+
+
+def test_studies_that_were_kept_from_the_training_are_not_counted(manifest: Path) -> None:
+    recipe = tiny_recipe(
+        manifest, ("data.part", {"fraction": 0.5}), ("data.hold_out", [next(iter(read_manifest(manifest)[0].findings))])
+    )
+    (source,) = open_sources(recipe.data)
+    (counted,) = gather(recipe, None).sources
+    assert counted.studies == {"train": len(source.train), "validate": len(source.validate)}
+    assert len(source.train) < 4
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_clip.data.hold_out import findings_to_hold_out, without
-from cxr_clip.data.manifest import Manifest
+from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.errors import EvaluationError, ManifestError
 from cxr_clip.evaluate.study_images import Advance
 from cxr_clip.evaluate.training_counts import is_manifest
+from cxr_clip.learned_from import learned_from
 from cxr_clip.overlap.audit import audit
-from cxr_clip.overlap.sides import Part, Side, open_parts, read_side
+from cxr_clip.overlap.sides import Part, Side, read_side
 from cxr_clip.recipe import Recipe
-from cxr_clip.study import Split
 
 NOT_HERE = "not audited: the training manifests are not here"
 NOT_ASKED = "not audited, as was asked for"
@@ -52,7 +51,7 @@ class Training:
 def read_training(
     recipe: Recipe, trained_on: Sequence[Path] | None, *, wanted: bool = True, advance: Advance | None = None
 ) -> Training:
-    """Read the training part of the manifests that a recipe names, or of those of `trained_on`.
+    """Read what a recipe learns from of the manifests that it names, or of those of `trained_on`.
 
     Those of a recipe that are not here are passed over and named in the remark. Raises ManifestError where one of
     `trained_on` is absent, EvaluationError where they are named and no audit is wanted.
@@ -66,8 +65,7 @@ def read_training(
     absent = [folder for folder in folders if folder not in here]
     if absent and trained_on:
         raise ManifestError(f"no manifest at {absent[0]}: give the folders of the training with --trained-on")
-    held_out = findings_to_hold_out(recipe.data.hold_out)
-    parts = [Part(one.folder, without(one.manifest, held_out)) for one in open_parts(here, [Split.TRAIN])]
+    parts = [Part(folder, learned_from(read_manifest(folder, check=False), recipe.data)) for folder in here]
     if not sum(len(part.manifest) for part in parts):
         return Training(None, NOT_HERE)
     remark = f"not audited against {', '.join(map(str, absent))}: not here" if absent else ""

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxr_clip.data.columns import counts_of, entries
-from cxr_clip.data.hold_out import findings_to_hold_out, without
+from cxr_clip.data.hold_out import findings_to_hold_out
 from cxr_clip.data.manifest import FILE_NAME, Manifest, read_manifest
 from cxr_clip.data.reports import REPORT_SECTIONS
+from cxr_clip.learned_from import learned_from
 from cxr_clip.recipe import Recipe
-from cxr_clip.study import Certainty, Split
+from cxr_clip.study import Certainty
 
 
 class Exposure(StrEnum):
@@ -49,14 +50,14 @@ class TrainingCounts:
 
 
 def count_training(recipe: Recipe, trained_on: Sequence[Path] | None) -> TrainingCounts | None:
-    """Count the training part of the manifests that a recipe names, or of `trained_on`; None where none is here."""
+    """Count what a recipe learns from of the manifests that it names, or of `trained_on`; None where none is here."""
     folders = list(trained_on or (source.manifest for source in recipe.data.sources))
     here = [folder for folder in folders if is_manifest(folder)]
-    held_out = findings_to_hold_out(recipe.data.hold_out)
-    parts = [without(read_manifest(folder, check=False).where(split=Split.TRAIN), held_out) for folder in here]
+    parts = [learned_from(read_manifest(folder, check=False), recipe.data) for folder in here]
     if not sum(map(len, parts)):
         return None
-    return count_manifests(parts, absent=[folder for folder in folders if folder not in here], held_out=held_out)
+    absent = [folder for folder in folders if folder not in here]
+    return count_manifests(parts, absent=absent, held_out=findings_to_hold_out(recipe.data.hold_out))
 
 
 def count_manifests(

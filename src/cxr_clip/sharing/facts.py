@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cxr_clip.data.columns import lengths
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.errors import CheckpointError, ManifestError
+from cxr_clip.learned_from import learned_from, validated_on
 from cxr_clip.prepare.summary_file import read_preparation
-from cxr_clip.recipe import Recipe
+from cxr_clip.recipe import DataSettings, Recipe
 from cxr_clip.study import Split
 
 FACTS = "facts.json"
@@ -103,12 +104,12 @@ def _counted(recipe: Recipe) -> tuple[SourceCount, ...]:
         manifests = [(one.manifest.name, read_manifest(one.manifest)) for one in recipe.data.sources]
     except ManifestError:
         return ()
-    return tuple(_source(name, manifest) for name, manifest in manifests)
+    return tuple(_source(name, manifest, recipe.data) for name, manifest in manifests)
 
 
-def _source(name: str, manifest: Manifest) -> SourceCount:
+def _source(name: str, manifest: Manifest, settings: DataSettings) -> SourceCount:
     """What a model learned from in a manifest: its training and validation studies."""
-    parts = {split: manifest.where(split=split) for split in (Split.TRAIN, Split.VALIDATE)}
+    parts = {Split.TRAIN: learned_from(manifest, settings), Split.VALIDATE: validated_on(manifest, settings)}
     preparation = read_preparation(manifest.root)
     absent = {"image: listed, not there": preparation.absent_images} if preparation.absent_images else {}
     return SourceCount(

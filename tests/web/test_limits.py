@@ -48,6 +48,26 @@ def test_a_file_has_a_limit_that_is_checked_while_it_comes(start: Start) -> None
     refused(client.post("/api/classify", (png(0), bytes(5001))), 413, "picture 1 has more than 5,000 bytes")
 
 
+@pytest.mark.parametrize("around", [b"", b"--b--\r\n"])
+def test_a_body_has_a_limit_whatever_it_is_full_of(start: Start, around: bytes) -> None:
+    client = start(file_bytes=1000, files=1, texts=1, text_characters=10)
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield around
+        while sent < 3_000_000:
+            sent += 50_000
+            yield b"\r\n" * 25_000
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+
+    async def ask(asking: httpx.AsyncClient) -> httpx.Response:
+        return await asking.post("/api/picture", content=body(), headers=headers)
+
+    refused(client.together(ask), 413, "the form has more than 1,049,700 bytes")
+
+
 def test_the_number_of_files_has_a_limit(start: Start) -> None:
     client = start(files=2)
     assert client.post("/api/classify", (png(0), png(1)), data={"findings": '["Edema"]'}).status_code == 200

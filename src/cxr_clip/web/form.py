@@ -74,7 +74,12 @@ async def read_form(
     parts = _Parts(names, limits)
     try:
         parser = MultipartParser(options[b"boundary"], parts.callbacks)
+        came = 0
         async for block in stream:
+            came += len(block)
+            # Neither files nor fields: what stands before, between and behind them has no limit of its own.
+            if came > limits.body_bytes:
+                raise RefusalError(TOO_LARGE, f"the form has more than {limits.body_bytes:,} bytes: send less")
             took(len(block))
             if block:
                 parser.write(block)

@@ -22,6 +22,7 @@ from support_dicom import dicom
 from support_models import tiny_run_folder
 from support_pages import DOCS, blocks, commands, is_form, run_commands
 from support_published import checkpoint, saved, vocabulary
+from support_results import dicom_file
 
 ROOT = DOCS.parent
 PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
@@ -124,16 +125,18 @@ def test_the_readme_runs(place: Path, command: Command, capsys: pytest.CaptureFi
         assert command("synthesize", source, folder, *made) == 0
     (place / "data" / "openi").rename(place / "tiny")
     saved(place / "swint_mcc.tar", checkpoint())
+    dicom_file(place / "chest.dcm")
     more = {
         "prepare": ("--short-side", 64, "--processes", 1, "--quiet"),
         "inspect": ("--samples", 1, "--quiet"),
         "evaluate": ("--resamples", 100, "--quiet"),
         "import-weights": ("--tokeniser", vocabulary(place / "words")),
         "classify": ("--always", "--device", "cpu"),
+        "explain": ("--device", "cpu"),
         "embed": ("--quiet",),
     }
     # The export takes half a minute, a server never ends: tests/export/test_write_onnx.py, tests/web/test_command.py.
-    assert len(run_commands(ROOT / "README.md", command, more=more, without=("export", "serve"))) == 8
+    assert len(run_commands(ROOT / "README.md", command, more=more, without=("export", "serve"))) == 13
     assert (place / "runs" / "swint_mcc" / "README.md").is_file()
     run_python(ROOT / "README.md")
     assert "Cardiomegaly" in capsys.readouterr().out

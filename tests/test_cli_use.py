@@ -141,7 +141,9 @@ def test_a_run_learns_which_images_it_knows(
     assert model.reference is not None
     studies, store = read_manifest(manifest).where(split=Split.VALIDATE), ImageStore(manifest)
     pictures = [store.read(image) for study in studies for image in study.images]
-    distances = model.reference.distances(model.features([model.square(picture) for picture in pictures]))
+    distances = model.reference.distances(
+        model.encoder.features([model.encoder.square(picture) for picture in pictures])
+    )
     assert model.reference.limit == pytest.approx(float(torch.quantile(distances, 0.99)), rel=1e-4)
     assert sum(bool(answer.abstained) for answer in model.classify(pictures, ["edema"])) == 1
     command("classify", folder, files[0], "--finding", "edema")

@@ -122,7 +122,7 @@ def larger_model(seed: int = 4) -> Embedder:
 def taught() -> Embedder:
     """The model after a few steps that tell lying stripes from standing ones, by DIRECTION."""
     model, rng = larger_model(), np.random.default_rng(5)
-    inner = model._model
+    inner = model.encoder._model
     optimiser = torch.optim.Adam([*inner.image.parameters(), *inner.image_projection.parameters()], lr=5e-3)
     inner.train()
     for _ in range(60):
@@ -151,7 +151,7 @@ def planted(rng: np.random.Generator, lying: tuple[bool, ...]) -> tuple[np.ndarr
 
 
 def peak(model: Embedder, picture: np.ndarray, method: str) -> tuple[float, float]:
-    found, places = model.locate([picture], DIRECTION[None], method=method)
+    found, places = model.encoder.locate([picture], DIRECTION[None], method=method)
     (one,) = text_maps(["planted"], found, places, SEEN_WHOLE)
     return one.peak
 

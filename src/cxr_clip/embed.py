@@ -1,14 +1,12 @@
 """Images and texts to embeddings with a trained model: what `cxr_clip.load` returns."""
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -28,14 +26,12 @@ from cxr_clip.classify import (
 )
 from cxr_clip.data.pictures import SHORT_SIDE, ImageInput, as_picture, name_of
 from cxr_clip.data.prompts import ZeroShotPrompt
-from cxr_clip.data.transforms import EvalTransform
 from cxr_clip.directions import Direction
+from cxr_clip.encoding import Encoder
 from cxr_clip.errors import EmbeddingInputError
 from cxr_clip.explain import Explanation, Square, TextMap, differences, text_maps, view_whole
 from cxr_clip.looking import Seen, look
-from cxr_clip.model.local_scores import LocalScores, Method, known_method, local_scores
-from cxr_clip.model.places import Places, places_of
-from cxr_clip.model.tokeniser import tokenise
+from cxr_clip.model.local_scores import Method
 from cxr_clip.read_ahead import read_ahead
 from cxr_clip.reference import Reference, read_reference
 from cxr_clip.search.nearest import nearest_studies, refuse_other_model
@@ -45,10 +41,6 @@ from cxr_clip.sharing.folder import write_model
 from cxr_clip.sharing.hub import HubApi, find_model, push_model
 from cxr_clip.study import View
 from cxr_clip.study_views import study_images
-
-if TYPE_CHECKING:
-    from cxr_clip.model.dual_encoder import DualEncoder
-    from cxr_clip.model.image_encoder import ImageEncoder
 
 BATCH = 64
 
@@ -64,12 +56,9 @@ class Embedder:
         """`folder` is that of the run, where the facts of a model card lie; without it the card says less."""
         self.recipe = run.recipe
         self.device = device
+        self.encoder = Encoder(run, device=device)
         self._run = run
         self._folder = folder
-        self._model: DualEncoder = run.model.to(device).eval()
-        self._tokeniser = run.tokeniser
-        self._transform = EvalTransform(run.recipe.data.image_size)
-        self._places = cache(partial(places_of, self._model.image, run.recipe.data.image_size))
 
     @property
     def dim(self) -> int:
@@ -79,7 +68,7 @@ class Embedder:
     @property
     def scale(self) -> float:
         """1/temperature: what a cosine is multiplied with before a softmax."""
-        return float(self._model.scale.detach())
+        return self.encoder.scale
 
     @cached_property
     def fingerprint(self) -> str:
@@ -103,7 +92,9 @@ class Embedder:
         """
         _refuse_one(images)
         numbered = list(enumerate(images))
-        return self._joined(self.embed_squares(squares) for squares in read_ahead(self._square, numbered, batch=BATCH))
+        return self._joined(
+            self.encoder.embed_squares(squares) for squares in read_ahead(self._square, numbered, batch=BATCH)
+        )
 
     def embed_study(
         self, images: Sequence[ImageInput], views: Sequence[View | str] | None = None
@@ -125,35 +116,7 @@ class Embedder:
         if isinstance(texts, str):
             raise EmbeddingInputError(f"embed_texts takes a list of texts, not one text: give [{texts[:40]!r}]")
         parts = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
-        return self._joined(self._embed_sentences(part) for part in parts)
-
-    def square(self, picture: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "size size"]:
-        """A grey picture as the model sees it: resized and cropped."""
-        return self._transform(picture)
-
-    def embed_squares(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count dim"]:
-        """The embeddings of pictures that `square` made, in one batch, on the CPU."""
-        return self.embed_features(self.features(squares)).cpu()
-
-    @torch.inference_mode()
-    def features(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count features"]:
-        """What the image encoder makes of pictures, before the projection, on the model's device."""
-        pictures = torch.from_numpy(np.stack(squares))[:, None]
-        features: Tensor = self._model.image(pictures.to(self.device))
-        return features.float()
-
-    @torch.inference_mode()
-    def embed_features(self, features: Float[Tensor, "count features"]) -> Float[Tensor, "count dim"]:
-        """The embeddings of `features`, on the model's device."""
-        return self._model.project_images(features).float()
-
-    def square_features(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count features"]:
-        """The features of pictures that `square` made, before the projection, in one batch, on the CPU."""
-        return self.features(squares).cpu()
-
-    def image_encoder(self) -> "ImageEncoder":
-        """A copy of the image encoder, to train on."""
-        return copy.deepcopy(self._model.image)
+        return self._joined(self.encoder.embed_sentences(part) for part in parts)
 
     def classify(
         self,
@@ -199,12 +162,12 @@ class Embedder:
 
     def see(self, number: int, image: ImageInput) -> Seen:
         """Read image `number` as the model sees it; several threads may. Raises EmbeddingInputError that names it."""
-        return look(image, number, self.square, short_side=self._short_side)
+        return look(image, number, self.encoder.square, short_side=self._short_side)
 
     def look_at(self, batch: Sequence[Seen], *, in_doubt: bool = True) -> list[Looked]:
         """The embeddings of images that were seen, in one batch, with what speaks against each where that is asked."""
-        features = self.features([seen.square for seen in batch])
-        embeddings = self.embed_features(features).cpu()
+        features = self.encoder.features([seen.square for seen in batch])
+        embeddings = self.encoder.embed_features(features).cpu()
         unlike = self.reference.doubts(features) if in_doubt and self.reference is not None else [()] * len(batch)
         return [
             Looked(seen.title, embedding, (*seen.doubts, *more) if in_doubt else ())
@@ -231,7 +194,7 @@ class Embedder:
         """
         listed = [questions] if isinstance(questions, str | ZeroShotPrompt) else questions
         asked = prompts_for(listed, style=style, file=prompts)
-        whole = view_whole(image, self._transform, short_side=self._short_side)
+        whole = view_whole(image, self.encoder.transform, short_side=self._short_side)
         height, width = whole.picture.shape
         maps = self.maps(whole.seen, asked, height=height, width=width, method=method)
         (looked,) = self.look_at([whole.seen])
@@ -247,21 +210,9 @@ class Embedder:
         method: Method | str | None = None,
     ) -> tuple[TextMap, ...]:
         """Where in an image that was seen the scores of prompts come from, drawn out to `height` x `width` pixels."""
-        found, places = self.locate([seen.square], differences(self.directions(prompts)), method=method)
-        square = Square(height, width, seen.height, seen.width, self._transform)
+        found, places = self.encoder.locate([seen.square], differences(self.directions(prompts)), method=method)
+        square = Square(height, width, seen.height, seen.width, self.encoder.transform)
         return text_maps([one.finding for one in prompts], found, places, square)
-
-    def locate(
-        self,
-        squares: Sequence[UInt8[np.ndarray, "size size"]],
-        directions: Float[Tensor, "directions dim"],
-        *,
-        method: Method | str | None = None,
-    ) -> tuple[LocalScores, Places]:
-        """The products of pictures' embeddings with directions, taken apart by place, and where the places lie."""
-        pictures, towards = torch.from_numpy(np.stack(squares))[:, None], directions.to(self.device)
-        found = local_scores(self._model, pictures.to(self.device), towards, method=known_method(method))
-        return found, self._places(found.places.shape[-1])
 
     def similar(
         self, query: str | ImageInput, index: VectorIndex, *, top: int = 10, wanted: Wanted | None = None
@@ -296,7 +247,7 @@ class Embedder:
 
     def _square(self, numbered: tuple[int, ImageInput]) -> NDArray[np.uint8]:
         number, image = numbered
-        return self.square(as_picture(image, name=name_of(image, number), short_side=self._short_side))
+        return self.encoder.square(as_picture(image, name=name_of(image, number), short_side=self._short_side))
 
     def _look(
         self, images: Sequence[ImageInput], *, in_doubt: bool, advance: Callable[[int, int], None] | None = None
@@ -309,11 +260,6 @@ class Embedder:
             if advance is not None:
                 advance(len(looked), len(images))
         return looked
-
-    @torch.inference_mode()
-    def _embed_sentences(self, texts: Sequence[str]) -> Tensor:
-        tokens = tokenise(self._tokeniser, list(texts), max_length=self.recipe.data.max_tokens)
-        return self._model.embed_texts(tokens.to(self.device)).float().cpu()
 
     def _joined(self, parts: Iterable[Tensor]) -> Float[Tensor, "count dim"]:
         return torch.cat([torch.empty(0, self.dim), *parts])

@@ -207,7 +207,7 @@ def _embedded(
     values[texts] = _embed_texts(embedder, [things[row].text or "" for row in texts])
     read, begun = partial(_square, embedder, store), 0
     for squares in read_ahead(read, [things[row] for row in images], batch=BATCH, threads=threads):
-        values[images[begun : begun + len(squares)]] = embedder.embed_squares(squares)
+        values[images[begun : begun + len(squares)]] = embedder.encoder.embed_squares(squares)
         begun += len(squares)
         progress.add(len(squares))
     return embeddings_table(things, values, origin)
@@ -223,7 +223,7 @@ def _things(study: Study) -> list[EmbeddedThing]:
 def _square(embedder: Embedder, store: ImageStore, thing: EmbeddedThing) -> NDArray[np.uint8]:
     assert thing.image is not None
     try:
-        return embedder.square(store.read(thing.image))
+        return embedder.encoder.square(store.read(thing.image))
     except ImageError as error:
         study = thing.study
         raise EmbeddingInputError(f"study {study.id!r} of {study.source}: {error}") from error

@@ -88,7 +88,7 @@ def _studies(manifest: Manifest, rows: Sequence[Mapping[str, Any]]) -> Manifest:
 def _image(embedder: Embedder, studies: Manifest, row: Mapping[str, Any]) -> Tensor:
     study = next(one for one in studies if (one.id, one.source) == (row["study_id"], row["source"]))
     picture = ImageStore(studies.root).read(study.images[row["number"]])
-    return embedder.embed_squares([embedder.square(picture)])[0]
+    return embedder.encoder.embed_squares([embedder.encoder.square(picture)])[0]
 
 
 def _difference(again: Sequence[Tensor], rows: Sequence[Mapping[str, Any]]) -> float | None:

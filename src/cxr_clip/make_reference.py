@@ -81,8 +81,8 @@ def _features(
 ) -> Float[Tensor, "images features"]:
     parts: list[Tensor] = []
     done = 0
-    for squares in read_ahead(lambda one: embedder.square(stores[one[0]].read(one[1])), images, batch=BATCH):
-        parts.append(embedder.features(squares).cpu())
+    for squares in read_ahead(lambda one: embedder.encoder.square(stores[one[0]].read(one[1])), images, batch=BATCH):
+        parts.append(embedder.encoder.features(squares).cpu())
         done += len(squares)
         if advance is not None:
             advance(done, len(images))

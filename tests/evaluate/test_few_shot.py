@@ -135,7 +135,7 @@ def test_the_macro_figure_passes_over_findings_without_both_classes():
 
 
 def test_a_fine_tune_learns_and_leaves_the_model_as_it_was(model):
-    before = {name: value.clone() for name, value in model.image_encoder().state_dict().items()}
+    before = {name: value.clone() for name, value in model.encoder.image_encoder().state_dict().items()}
     settings = (
         ("epochs", 6.0),
         ("batch_size", 8.0),
@@ -147,7 +147,7 @@ def test_a_fine_tune_learns_and_leaves_the_model_as_it_was(model):
     found, again = (measured(model, asked).metrics for _ in range(2))
     assert found == again
     assert found["auroc_at_100/macro"].value > 0.9
-    after = model.image_encoder().state_dict()
+    after = model.encoder.image_encoder().state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 

@@ -76,6 +76,7 @@ class BlockModel:
 
     def __init__(self, of=lambda picture: picture):
         self.of = of
+        self.encoder = self
 
     def embed_images(self, images):
         return torch.zeros(len(images), 2)

@@ -112,8 +112,8 @@ def test_pictures_are_seen_as_the_run_sees_them(folder: Path, exported: Path) ->
         Image.fromarray(np.ascontiguousarray(grey[:32, :32])),
     ]
     seen = processor(pictures, return_tensors="pt")["pixel_values"]
-    encoder = model.image_encoder()
-    squares = torch.from_numpy(np.stack([model.square(to_grey(picture)) for picture in pictures]))[:, None]
+    encoder = model.encoder.image_encoder()
+    squares = torch.from_numpy(np.stack([model.encoder.square(to_grey(picture)) for picture in pictures]))[:, None]
     assert torch.equal(seen, encoder._normalised(squares))
     assert torch.equal(processor([grey, colour], return_tensors="pt")["pixel_values"], seen[:2])
     with pytest.raises(ValueError, match="of fractions black and white are unknown"):

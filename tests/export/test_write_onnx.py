@@ -39,7 +39,7 @@ MOBILENET = {"model_type": "mobilenet_v2", "depth_multiplier": 0.25}
 def test_the_files_alone_give_the_embeddings_of_the_run(folder: Path, onnx_folder: Path) -> None:
     embedder = load(folder, device="cpu")
     pictures = [made_up_picture(number, height=50 + 9 * number, width=70 - 8 * number) for number in range(3)]
-    squares = np.stack([embedder.square(picture) for picture in pictures])[:, None]
+    squares = np.stack([embedder.encoder.square(picture) for picture in pictures])[:, None]
     image = onnxruntime.InferenceSession(onnx_folder / "image.onnx")
     np.testing.assert_allclose(
         image.run(None, {"pixels": squares})[0], embedder.embed_images(pictures).numpy(), atol=1e-5

@@ -22,7 +22,7 @@ from support_models import SENTENCES
 def test_the_files_alone_give_the_embeddings_of_the_run(folder: Path, openvino_folder: Path) -> None:
     model = load(folder, device="cpu")
     pictures = [made_up_picture(number, height=50 + 9 * number, width=70 - 8 * number) for number in range(3)]
-    squares = torch.stack([torch.from_numpy(model.square(picture)) for picture in pictures])[:, None]
+    squares = torch.stack([torch.from_numpy(model.encoder.square(picture)) for picture in pictures])[:, None]
     image, text = OpenVinoTower(openvino_folder / "image.xml"), OpenVinoTower(openvino_folder / "text.xml", threads=1)
     torch.testing.assert_close(image(squares), model.embed_images(pictures), atol=1e-5, rtol=0)
     torch.testing.assert_close(image(squares[:1]), model.embed_images(pictures[:1]), atol=1e-5, rtol=0)

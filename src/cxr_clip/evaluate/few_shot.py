@@ -81,9 +81,10 @@ def _learn(benchmark: Benchmark, subject: Subject, parts: Parts) -> tuple[Learne
     """The test scores of every share and seed, and how large the shares are in words."""
     task = benchmark.task
     assert isinstance(task, FewShotTask)
-    if not isinstance(subject.embedder, ImageModel):
+    model = getattr(subject.embedder, "encoder", None)
+    if not isinstance(model, ImageModel):
         raise EvaluationError(f"{benchmark.name} needs a model whose image encoder can be used by itself")
-    learn = LEARNERS[task.learner](subject, subject.embedder, parts, dict(task.settings))
+    learn = LEARNERS[task.learner](subject, model, parts, dict(task.settings))
     patients = [study.patient for study in parts.train.studies]
     drawn = [draw_subsets(patients, parts.train.labels, task.shares, seed=seed) for seed in task.seeds]
     learned: Learned = {}

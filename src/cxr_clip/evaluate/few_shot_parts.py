@@ -32,8 +32,8 @@ class ImageModel(Protocol):
         """A picture as the model sees it."""
         ...
 
-    def square_features(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count features"]:
-        """The features of such pictures, before the projection."""
+    def features(self, squares: Sequence[UInt8[np.ndarray, "size size"]]) -> Float[Tensor, "count features"]:
+        """The features of such pictures, before the projection, on the model's device."""
         ...
 
     def image_encoder(self) -> ImageEncoder:

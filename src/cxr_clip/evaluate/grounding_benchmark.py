@@ -35,12 +35,13 @@ def measure_grounding(benchmark: Benchmark, subject: Subject) -> BenchmarkResult
 
     Raises EvaluationError for a model whose scores cannot be taken apart by place.
     """
-    task, options, model = benchmark.task, subject.options, subject.embedder
+    task, options = benchmark.task, subject.options
     assert isinstance(task, GroundingTask)
+    model = getattr(subject.embedder, "encoder", None)
     if not isinstance(model, Localiser):
         raise EvaluationError(f"{benchmark.name} needs a model whose scores can be taken apart by place")
     prompts = (*task.prompts, *task.wrong)
-    directions = differences(directions_of(model.embed_texts, prompts))
+    directions = differences(directions_of(subject.embedder.embed_texts, prompts))
     asked = Asked(tuple(one.finding for one in task.prompts), directions, (*task.thresholds, *task.candidates))
     drawn = drawn_images(subject.studies, asked.findings)
     of_test = [one for one in drawn if subject.studies[one.study].split is Split.TEST]

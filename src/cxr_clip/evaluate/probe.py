@@ -63,7 +63,7 @@ def image_features(subject: Subject, model: ImageModel, studies: Sequence[Study]
     parts, done = [], 0
     for batch in in_batches(studies, subject.options.batch):
         squares = [model.square(subject.material.read_image(images_in_use(study)[0])) for study in batch]
-        parts.append(model.square_features(squares).numpy())
+        parts.append(model.features(squares).cpu().numpy())
         done += len(batch)
         if subject.advance is not None:
             subject.advance(done, len(studies))

@@ -39,7 +39,7 @@ def from_towers(run: Run, image: Callable[..., Tensor], text: Callable[..., Tens
     embedder = Embedder(run)
 
     def embed_images(pictures: Sequence[Picture]) -> Tensor:
-        return image(torch.from_numpy(np.stack([embedder.square(picture) for picture in pictures]))[:, None])
+        return image(torch.from_numpy(np.stack([embedder.encoder.square(picture) for picture in pictures]))[:, None])
 
     def embed_texts(texts: Sequence[str]) -> Tensor:
         tokens = tokenise(run.tokeniser, texts, max_length=run.recipe.data.max_tokens)

@@ -15,6 +15,7 @@ import torch
 
 from cxr_clip.checkpoint import Run, load_run
 from cxr_clip.embed import Embedder
+from cxr_clip.encoding import Encoder
 from cxr_clip.export.certificate import TOLERANCE, Certificate, refuse_difference
 from cxr_clip.export.folder import new_folder, write_beside_towers
 from cxr_clip.export.int8 import quantise_image_tower, quantise_text_tower
@@ -95,8 +96,8 @@ def write_towers(run: Run, folder: Path) -> None:
 
 def quantise_towers(run: Run, folder: Path, real: RealInputs) -> None:
     """Make image.onnx and text.onnx 8-bit integers."""
-    embedder = Embedder(run)
-    squares = [embedder.square(picture) for picture in real.calibration]
+    encoder = Encoder(run)
+    squares = [encoder.square(picture) for picture in real.calibration]
     narrow = folder / "int8.onnx"
     quantise_image_tower(folder / IMAGE, narrow, squares)
     narrow.replace(folder / IMAGE)

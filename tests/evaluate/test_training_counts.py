@@ -44,7 +44,14 @@ def test_positives_are_counted_over_all_data_sets(counted) -> None:
     )
     assert (counts.studies, counts.positive) == (3, {"Edema": 3})
     assert counts.exposure("Edema") is Exposure.SEEN
-    assert counts.exposure("Mass") is Exposure.UNSEEN
+    assert counts.exposure("Hernia") is Exposure.UNSEEN
+
+
+def test_what_is_stated_in_doubt_is_seen_and_what_is_only_denied_is_not(counted) -> None:
+    counts = counted(study(0, {"Edema": YES, "Mass": NO}), study(1, {"Mass": MAYBE, "Hernia": NO}))
+    assert counts.positive == {"Edema": 1}
+    assert counts.exposure("Mass") is Exposure.SEEN
+    assert counts.exposure("Hernia") is Exposure.UNSEEN
 
 
 def test_a_finding_is_unseen_only_where_every_report_was_labelled_for_it(counted) -> None:

@@ -16,6 +16,12 @@ GROUPS = {
     "seen": "Stated in training",
     "unseen": "Never stated in training",
 }
+# What it means that no training study is positive.
+_NONE = {
+    Exposure.SEEN: "0, but in doubt",
+    Exposure.UNSEEN: "0, unseen",
+    Exposure.UNKNOWN: "0 labelled; reports may state it",
+}
 _SERIES = {"head": 0, "middle": 1, "tail": 2}
 UNSEEN_SERIES = 3
 
@@ -123,7 +129,7 @@ def _trained(one: RankedFinding) -> str:
         return "not known"
     if one.trained:
         return f"{one.trained:,}"
-    return "0, unseen" if one.exposure is Exposure.UNSEEN else "0 labelled; reports may state it"
+    return _NONE[one.exposure]
 
 
 def _share(share: float) -> str:

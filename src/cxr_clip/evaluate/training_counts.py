@@ -28,7 +28,7 @@ class Exposure(StrEnum):
 
 @dataclass(frozen=True)
 class TrainingCounts:
-    """How many of the training studies are positive of each finding.
+    """How many of the training studies are positive of each finding; some study says of those `in_doubt`: perhaps.
 
     `labelled` has, for each data set with reports, the findings that its labels speak of in either sense: of any other
     its reports may speak too. `absent` are manifests of the training that are not here, `held_out` findings that were
@@ -40,10 +40,11 @@ class TrainingCounts:
     labelled: tuple[frozenset[str], ...]
     absent: tuple[Path, ...] = ()
     held_out: frozenset[str] = frozenset()
+    in_doubt: frozenset[str] = frozenset()
 
     def exposure(self, finding: str) -> Exposure:
-        """Whether the training states a finding."""
-        if self.positive.get(finding, 0):
+        """Whether the training states a finding, for certain or in doubt."""
+        if self.positive.get(finding, 0) or finding in self.in_doubt:
             return Exposure.SEEN
         known = finding in self.held_out or (not self.absent and all(finding in one for one in self.labelled))
         return Exposure.UNSEEN if known else Exposure.UNKNOWN
@@ -66,14 +67,23 @@ def count_manifests(
     """Count the studies of manifests, from which `held_out` was left out already."""
     positive: Counter[str] = Counter()
     labelled: list[frozenset[str]] = []
+    in_doubt: set[str] = set()
     for manifest in manifests:
         for source in manifest.sources:
             table = manifest.where(sources=(source,)).table
             _, findings, certainties = entries(table, "findings")
             positive.update(counts_of(findings.filter(pc.equal(certainties, Certainty.POSITIVE.value))))
+            in_doubt.update(counts_of(findings.filter(pc.equal(certainties, Certainty.UNCERTAIN.value))))
             if _has_reports(table):
                 labelled.append(frozenset(pc.unique(findings).to_pylist()))
-    return TrainingCounts(sum(map(len, manifests)), dict(positive), tuple(labelled), tuple(absent), held_out)
+    return TrainingCounts(
+        studies=sum(map(len, manifests)),
+        positive=dict(positive),
+        labelled=tuple(labelled),
+        absent=tuple(absent),
+        held_out=held_out,
+        in_doubt=frozenset(in_doubt),
+    )
 
 
 def _has_reports(table: pa.Table) -> bool:

@@ -12,6 +12,7 @@ from cxr_clip.errors import ExperimentError
 from cxr_clip.experiments.arms import Arm
 from cxr_clip.experiments.comparison import Compared, Contrast
 from cxr_clip.experiments.measured import IMAGE_TO_TEXT, MACRO, TEXT_TO_IMAGE
+from cxr_clip.experiments.words import told_apart
 from cxr_clip.recipe import Recipe
 
 PLAIN, STUDY, LABELS = "a: plain CLIP", "b: two views, ICL, TCL", "c: and label prompts"
@@ -67,14 +68,13 @@ def first_three(recipe: Recipe, reports: Path, labels: Sequence[Path]) -> tuple[
 
 
 def verdicts(compared: Compared) -> tuple[Verdict, ...]:
-    """Judge every claim whose figure was measured, by the paired 95 % interval."""
+    """Judge every claim whose figure was measured, by the p value with all differences of the comparison in mind."""
     found = {(one.arm, one.against, one.figure): one for one in compared.contrasts}
     keys = [(claim, (claim.arm, claim.against, claim.figure)) for claim in CLAIMS]
     return tuple(Verdict(claim, found[key], _outcome(claim, found[key])) for claim, key in keys if key in found)
 
 
 def _outcome(claim: Claim, contrast: Contrast) -> str:
-    interval = contrast.difference.estimate
-    if interval.low <= 0 <= interval.high:
+    if not told_apart(contrast):
         return OPEN
-    return HOLDS if (interval.low > 0) == claim.higher else OPPOSITE
+    return HOLDS if (contrast.difference.estimate.value > 0) == claim.higher else OPPOSITE

@@ -10,7 +10,7 @@ from cxr_clip.experiments.first_three import Verdict
 from cxr_clip.experiments.learning_curve import DATA, Curve
 from cxr_clip.experiments.measured import FIGURES
 from cxr_clip.experiments.plots import CurvePoint, arms_panel, curve_panel
-from cxr_clip.experiments.words import LEVEL, protocol, signed_interval, summary
+from cxr_clip.experiments.words import protocol, signed_interval, summary, told_apart
 from cxr_clip.html_pages import render_page
 
 TEMPLATE = "experiment.html.j2"
@@ -162,21 +162,22 @@ def _contrast_row(one: Contrast) -> ContrastRow:
         difference=signed_interval(one.difference.estimate),
         p=p_in_words(one.difference.p),
         adjusted=p_in_words(one.adjusted),
-        speaks_for=_speaks_for(one.difference.estimate.value, apart=one.adjusted < LEVEL),
+        speaks_for=_speaks_for(one),
     )
 
 
 def _verdict_row(one: Verdict) -> VerdictRow:
-    change = one.contrast.difference.estimate
     return VerdictRow(
         claim=one.claim.words,
         pair=f"{FIGURES[one.claim.figure]}, {one.claim.arm} − {one.claim.against}",
-        difference=signed_interval(change),
+        difference=signed_interval(one.contrast.difference.estimate),
         p=p_in_words(one.contrast.adjusted),
         outcome=one.outcome,
-        speaks_for=_speaks_for(change.value, apart=not change.low <= 0 <= change.high),
+        speaks_for=_speaks_for(one.contrast),
     )
 
 
-def _speaks_for(value: float, *, apart: bool) -> str:
-    return "neither" if not apart else "second" if value > 0 else "first"
+def _speaks_for(one: Contrast) -> str:
+    if not told_apart(one):
+        return "neither"
+    return "second" if one.difference.estimate.value > 0 else "first"

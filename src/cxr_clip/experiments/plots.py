@@ -8,7 +8,7 @@ from cxr_clip.evaluate.plots import DASHES, GRID, INK, MUTED, SERIES, bare_figur
 from cxr_clip.evaluate.statistics import Estimate
 from cxr_clip.experiments.comparison import Compared, Contrast
 from cxr_clip.experiments.measured import FIGURES
-from cxr_clip.experiments.words import LEVEL
+from cxr_clip.experiments.words import told_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def _differences(axes: "Axes", contrasts: Sequence[Contrast], height: int) -> No
     _rows(axes, [f"{one.arm} − {one.against}" for one in contrasts], height)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     for place, one in enumerate(contrasts):
-        change, apart = one.difference.estimate, one.adjusted < LEVEL
+        change, apart = one.difference.estimate, told_apart(one)
         colour = MUTED if not apart else SERIES[0] if change.value > 0 else SERIES[1]
         axes.hlines(place, change.low, change.high, color=colour, linewidth=1.6)
         axes.plot([change.value], [place], "o" if apart else "D", color=colour, markersize=5 if apart else 4)

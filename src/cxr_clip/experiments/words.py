@@ -12,6 +12,11 @@ def signed_interval(change: Estimate) -> str:
     return f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"
 
 
+def told_apart(contrast: Contrast) -> bool:
+    """Whether two arms differ, with all differences of the comparison in mind."""
+    return contrast.adjusted < LEVEL
+
+
 def summary(compared: Compared, figure: str) -> tuple[str, ...]:
     """Say of every contrast of a figure whether the arms are told apart."""
     return tuple(_sentence(one) for one in compared.contrasts if one.figure == figure)
@@ -20,7 +25,7 @@ def summary(compared: Compared, figure: str) -> tuple[str, ...]:
 def _sentence(one: Contrast) -> str:
     change = one.difference.estimate
     found = f"{signed(change.value)}, 95 %: {signed(change.low)} to {signed(change.high)}"
-    if one.adjusted >= LEVEL:
+    if not told_apart(one):
         return f"{one.arm} is not told apart from {one.against} ({found})."
     return f"{one.arm} is {'higher' if change.value > 0 else 'lower'} than {one.against} ({found})."
 

@@ -1,12 +1,14 @@
 """Arms as they are told on the command line: short-hands, the general form, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cxr_clip.data.manifest import ManifestWriter, read_manifest
 from cxr_clip.errors import ExperimentError
 from cxr_clip.experiments.arms import SHORTHANDS, Arm, folder_name, read_arm, require_different
-from cxr_clip.recipe import dump_recipe, load_recipe
+from cxr_clip.recipe import SourceSettings, dump_recipe, load_recipe
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe
 
@@ -42,10 +44,22 @@ def test_one_pair_has_no_second_image_or_text(recipe_file: Path) -> None:
     assert (one.loss.image_text, one.loss.image_image, one.loss.text_text) == (1, 0, 0)
 
 
-def test_without_prompts_only_reports_speak(recipe_file: Path) -> None:
+def test_without_prompts_reports_speak_for_themselves(recipe_file: Path) -> None:
     changed = load_recipe(recipe_file, read_arm("prompts=off", load_recipe(recipe_file)).overrides)
     assert [source.manifest.name for source in changed.data.sources] == ["both"]
     assert changed.data.sources[0].label_prompts == 0
+
+
+def test_a_source_with_other_sections_than_a_report_leaves_too(recipe_file: Path, tmp_path: Path) -> None:
+    plain = load_recipe(recipe_file)
+    whole = read_manifest(plain.data.sources[1].manifest, check=False)
+    with ManifestWriter(tmp_path / "manifest.parquet") as writer:
+        for study in whole:
+            writer.write(replace(study, sections={"indication": "Cough."}))
+    sources = [plain.data.sources[0], SourceSettings(manifest=tmp_path)]
+    recipe = plain.model_copy(update={"data": plain.data.model_copy(update={"sources": tuple(sources)})})
+    changed = load_recipe(recipe_file, read_arm("prompts=off", recipe).overrides)
+    assert [source.manifest.name for source in changed.data.sources] == ["both"]
 
 
 def test_sources_are_chosen_by_their_positions(recipe_file: Path) -> None:

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cxr_clip.data.reports import REPORT_SECTIONS
+
 _ENTRIES = pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())]))
 
 
@@ -29,6 +31,13 @@ def lengths(table: pa.Table, name: str) -> NDArray[np.int64]:
     column = table[name]
     column = column.cast(_ENTRIES) if pa.types.is_map(column.type) else column
     return np.asarray(pc.fill_null(pc.list_value_length(column), 0), dtype=np.int64)
+
+
+def has_reports(table: pa.Table) -> bool:
+    """Whether any study has findings or an impression."""
+    _, sections, texts = entries(table, "sections")
+    told = pc.and_(pc.is_in(sections, pa.array(REPORT_SECTIONS)), pc.greater(pc.utf8_length(texts), 0))
+    return bool(pc.any(told).as_py())
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from cxr_clip.data.columns import counts_of, entries
+from cxr_clip.data.columns import counts_of, entries, has_reports
 from cxr_clip.data.hold_out import findings_to_hold_out
 from cxr_clip.data.manifest import FILE_NAME, Manifest, read_manifest
-from cxr_clip.data.reports import REPORT_SECTIONS
 from cxr_clip.learned_from import learned_from
 from cxr_clip.recipe import Recipe
 from cxr_clip.study import Certainty
@@ -74,7 +72,7 @@ def count_manifests(
             _, findings, certainties = entries(table, "findings")
             positive.update(counts_of(findings.filter(pc.equal(certainties, Certainty.POSITIVE.value))))
             in_doubt.update(counts_of(findings.filter(pc.equal(certainties, Certainty.UNCERTAIN.value))))
-            if _has_reports(table):
+            if has_reports(table):
                 labelled.append(frozenset(pc.unique(findings).to_pylist()))
     return TrainingCounts(
         studies=sum(map(len, manifests)),
@@ -84,11 +82,6 @@ def count_manifests(
         held_out=held_out,
         in_doubt=frozenset(in_doubt),
     )
-
-
-def _has_reports(table: pa.Table) -> bool:
-    _, sections, _ = entries(table, "sections")
-    return bool(set(REPORT_SECTIONS).intersection(pc.unique(sections).to_pylist()))
 
 
 def is_manifest(path: Path) -> bool:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from cxr_clip.data.columns import has_reports
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.errors import ExperimentError
 from cxr_clip.recipe import Recipe
+from cxr_clip.study import Split
 
 BASELINE = "baseline"
 # Stands for every position of a list: data.sources.*.label_prompts=0.
@@ -26,16 +28,18 @@ class Arm:
 
 
 def _with_reports(recipe: Recipe) -> tuple[str, ...]:
-    """Keep the sources that have a report, and let none of them speak through prompts."""
+    """Keep the sources that have a report; their studies without one still speak through prompts."""
     kept = [source for source in recipe.data.sources if _has_report(source.manifest)]
     if not kept:
-        raise ExperimentError("prompts=off leaves nothing: no manifest of data.sources has a report")
+        raise ExperimentError(
+            "prompts=off leaves nothing: no manifest of data.sources has a report of a training study"
+        )
     told = [{**source.model_dump(mode="json"), "label_prompts": 0.0} for source in kept]
     return (f"data.sources={json.dumps(told)}",)
 
 
 def _has_report(manifest: Path) -> bool:
-    return any(read_manifest(manifest, check=False).table["sections"].to_pylist())
+    return has_reports(read_manifest(manifest, check=False).where(split=Split.TRAIN).table)
 
 
 # Short names of changes that the paper's parts call for; each is a list of settings.

@@ -59,10 +59,11 @@ def test_other_images_and_other_shards_have_scans_of_their_own(folder: Path, tmp
     assert images_digest(manifest.table, manifest.root) != whole
 
 
-def test_a_broken_scan_is_refused(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"torn", b"PK\x03\x04torn"])
+def test_a_broken_scan_is_refused(folder: Path, tmp_path: Path, content: bytes) -> None:
     scan(folder, tmp_path)
     (kept,) = tmp_path.glob("*.npz")
-    kept.write_bytes(b"torn")
+    kept.write_bytes(content)
     with pytest.raises(EvaluationError, match=r"scan-\w+\.npz is no scan of images .*: delete it"):
         scan(folder, tmp_path)
 

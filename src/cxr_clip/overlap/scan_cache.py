@@ -60,7 +60,7 @@ def _parts(table: pa.Table, root: Path) -> Iterator[bytes]:
 
 def _read(path: Path) -> Scan:
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return Scan(**{name.name: kept[name.name] for name in fields(Scan)})
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise EvaluationError(f"{path} is no scan of images ({error}): delete it, and they are read again") from error

@@ -94,3 +94,9 @@ def test_arms_with_one_folder_are_refused() -> None:
     assert folder_name("b: two views, ICL") == "b-two-views-icl"
     with pytest.raises(ExperimentError, match="share a folder"):
         require_different([Arm("icl off"), Arm("ICL=off")])
+
+
+@pytest.mark.parametrize("name", ["→ 🫁", "data.augment.contrast=0.1 " * 20])
+def test_an_arm_that_cannot_name_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(ExperimentError, match="cannot name its folder: write NAME: before"):
+        require_different([Arm("baseline"), Arm(name)])

@@ -16,6 +16,8 @@ from cxr_clip.study import Split
 BASELINE = "baseline"
 # Stands for every position of a list: data.sources.*.label_prompts=0.
 EVERY = "*"
+# Bytes of a name: file systems take 255 for a folder.
+LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,14 @@ def _chosen_sources(value: str, recipe: Recipe) -> str:
 
 
 def require_different(arms: Sequence[Arm]) -> None:
-    """Raise ExperimentError where two arms have one name, or would have one folder."""
+    """Raise ExperimentError where two arms have one name, or would have one folder, or an arm none."""
     folders: dict[str, str] = {}
     for arm in arms:
+        if not 0 < len(folder_name(arm.name).encode()) <= LONGEST:
+            raise ExperimentError(
+                f"the arm {arm.name!r} cannot name its folder: write NAME: before its settings, a name with 1 to "
+                f"{LONGEST} letters and digits"
+            )
         other = folders.setdefault(folder_name(arm.name), arm.name)
         if sum(one.name == arm.name for one in arms) > 1 or other != arm.name:
             raise ExperimentError(f"the arms {other!r} and {arm.name!r} would share a folder: give them other names")

@@ -63,6 +63,11 @@ def test_better_ranks_are_a_higher_recall(write_trial) -> None:
     assert next(one for one in found if one.figure == IMAGE_TO_TEXT).difference.estimate.value == 10 / 80
 
 
+def test_a_single_patient_is_no_comparison(write_trial) -> None:
+    with pytest.raises(ExperimentError, match="one patient"):
+        compare_arms([write_trial("one", 0, noise=1.0, studies=2)], resamples=100)
+
+
 def test_trials_on_other_studies_are_refused(write_trial) -> None:
     trials = [write_trial("one", 0, noise=1.0), write_trial("two", 0, noise=1.0, studies=60)]
     with pytest.raises(ExperimentError, match="other studies"):

@@ -79,8 +79,8 @@ def measure_arms(
 ) -> tuple[list[Mapping[str, SeedFigures]], Mapping[str, float]]:
     """Return the figures of each arm, whose trials come seed by seed, and the chance of each figure.
 
-    All trials share the resamples of patients. Raises ExperimentError where they were not asked the same, or where
-    there is nothing to compare.
+    All trials share the resamples of patients. Raises ExperimentError where they were not asked the same, where there
+    is nothing to compare, or a single patient, of whom no resample differs.
     """
     kept = [[read_kept(trial.folder) for trial in trials] for trials in arms]
     first = kept[0][0]
@@ -92,6 +92,11 @@ def measure_arms(
     if not first.patients:
         raise ExperimentError(
             f"{first.folder} has neither a finding with enough studies nor retrieval: evaluate on a larger manifest"
+        )
+    if len(first.patients) == 1:
+        raise ExperimentError(
+            f"{first.folder} was evaluated on one patient, and how figures vary with patients is not to be seen: "
+            "evaluate on a larger manifest"
         )
     names = tuple(sorted(first.patients))
     sample = Sample(names, patient_bootstrap_weights(names, resamples, np.random.default_rng(seed)))

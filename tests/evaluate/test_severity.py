@@ -162,6 +162,7 @@ def test_without_graded_validation_studies_there_is_no_kappa():
 def test_the_page_shows_figures_and_grades(tmp_path):
     result = measured([study(number, noise=0.2) for number in range(400)])
     assert [row.figure for row in severity_rows(result)] == ["Macro average", EFFUSION] * 4
+    assert {row.chance for row in severity_rows(result)} == {"0"}
     assert [one.title for one in grade_rows(result)] == [
         f"{EFFUSION}, score of presence",
         f"{EFFUSION}, score of degree",

@@ -1,5 +1,7 @@
 """Views: all images together against single views, on the same studies and in the same resamples."""
 
+import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +12,10 @@ from torch.nn.functional import normalize
 
 from cxr_clip.evaluate.benchmarks import measure
 from cxr_clip.evaluate.contract import Benchmark, ViewsTask
+from cxr_clip.evaluate.page import of_percent
 from cxr_clip.evaluate.page_views import views_rows
 from cxr_clip.evaluate.report import write_report
+from cxr_clip.evaluate.retrieval import retrieval_text
 from cxr_clip.evaluate.subject import EvaluationOptions, Material, Subject
 from cxr_clip.evaluate.view_images import ViewImages
 from cxr_clip.study import View
@@ -91,6 +95,18 @@ def test_the_page_has_every_choice_and_gain(embedder, noisy, prompts, tmp_path):
     assert {row.group for row in rows} >= {"Image → text, R@10", "Text → image, R@10", "AUROC, Edema"}
     page = write_report(tmp_path, [result], run_title="A run").read_text("utf-8")
     assert "All images against single views" in page
+
+
+def test_chance_stands_beside_every_figure_and_no_gain(embedder, noisy, prompts):
+    result = measured(embedder, noisy, prompts)
+    texts = Counter(retrieval_text(one) for one in noisy.studies)
+    one_of, best_of = 10 / len(texts), [1 - math.comb(300 - count, 10) / math.comb(300, 10) for count in texts.values()]
+    assert result.metrics["image_to_text/recall_at_10_chance"].value == pytest.approx(one_of)
+    assert result.metrics["text_to_image/recall_at_10_chance"].value == pytest.approx(np.mean(best_of))
+    by_chance = {row.group: row.chance for row in views_rows(result) if row.chance}
+    assert by_chance["AUROC, macro average"] == by_chance["AUROC, Edema"] == "0.500"
+    assert by_chance["Image → text, R@10"] == of_percent(result.metrics["image_to_text/recall_at_10_chance"])[0]
+    assert not any(row.chance for row in views_rows(result) if row.figure.startswith("All minus"))
 
 
 def test_studies_of_one_view_are_told_and_not_measured(embedder, world, prompts, tmp_path):

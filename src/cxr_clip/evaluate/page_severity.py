@@ -24,7 +24,7 @@ def severity_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
     for name, one in result.metrics.items():
         figure, score, finding = name.split("/", maxsplit=2)
         words = "Macro average" if finding == "macro" else finding
-        rows.append(FigureRow(f"{_FIGURES[figure]}, {_SCORES[score]}", words, *of_decimals(one)))
+        rows.append(FigureRow(f"{_FIGURES[figure]}, {_SCORES[score]}", words, *of_decimals(one), chance="0"))
     return tuple(rows)
 
 

@@ -4,10 +4,11 @@ from cxr_clip.evaluate.differences import Difference
 from cxr_clip.evaluate.figure_rows import FigureRow
 from cxr_clip.evaluate.page import of_decimals, of_percent
 from cxr_clip.evaluate.results import BenchmarkResult
-from cxr_clip.evaluate.statistics import Estimate
+from cxr_clip.evaluate.statistics import Estimate, exact
 
 _CHOICES = {"all": "All images", "frontal": "Frontal images alone", "lateral": "Lateral images alone"}
 _WAYS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
+AREA_BY_CHANCE = exact(0.5, 0)
 
 
 def views_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
@@ -15,17 +16,18 @@ def views_rows(result: BenchmarkResult) -> tuple[FigureRow, ...]:
     gains = {one.figure: one for one in result.differences}
     rows: list[FigureRow] = []
     for figure in dict.fromkeys(name.rpartition("/")[0] for name in gains):
-        rows += [_row(figure, choice, result.metrics[f"{figure}/{choice}"]) for choice in _CHOICES]
+        chance = result.metrics.get(f"{figure}_chance", AREA_BY_CHANCE)
+        rows += [_row(figure, choice, result.metrics[f"{figure}/{choice}"], chance) for choice in _CHOICES]
         rows += [_gain(one, figure) for name, one in gains.items() if name.rpartition("/")[0] == figure]
     for name, one in result.metrics.items():
         figure, _, choice = name.rpartition("/")
         if figure.startswith("auroc/") and figure != "auroc/macro":
-            rows.append(_row(figure, choice, one))
+            rows.append(_row(figure, choice, one, AREA_BY_CHANCE))
     return tuple(rows)
 
 
-def _row(figure: str, choice: str, one: Estimate) -> FigureRow:
-    return FigureRow(_words(figure), _CHOICES[choice], *_shown(figure, one))
+def _row(figure: str, choice: str, one: Estimate, chance: Estimate) -> FigureRow:
+    return FigureRow(_words(figure), _CHOICES[choice], *_shown(figure, one), chance=_shown(figure, chance)[0])
 
 
 def _gain(one: Difference, figure: str) -> FigureRow:

@@ -15,8 +15,8 @@ from cxr_clip.evaluate.contract import Benchmark, ViewsTask
 from cxr_clip.evaluate.differences import Difference, ResampledPair, difference_of
 from cxr_clip.evaluate.multiplicity import holm
 from cxr_clip.evaluate.results import BenchmarkResult, Population
-from cxr_clip.evaluate.retrieval import retrieval_text
-from cxr_clip.evaluate.statistics import Estimate, estimate, weighted_mean
+from cxr_clip.evaluate.retrieval import chance_of_rank, retrieval_text
+from cxr_clip.evaluate.statistics import Estimate, estimate, exact, weighted_mean
 from cxr_clip.evaluate.study_images import embed_texts
 from cxr_clip.evaluate.subject import Subject
 from cxr_clip.evaluate.views_protocol import views_notes, views_protocol
@@ -43,11 +43,15 @@ class _Both:
 
 @dataclass(frozen=True, eq=False)
 class _Figure:
-    """One figure by choice: its value, then its values over the resamples; `n` is what it was measured on."""
+    """One figure by choice: its value, then its values over the resamples; `n` is what it was measured on.
+
+    `chance` is what a random order gives; None where everybody knows it, as of AUROC.
+    """
 
     name: str
     drawn: Mapping[str, Draws]
     n: int
+    chance: float | None = None
 
 
 def measure_views(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
@@ -126,8 +130,18 @@ def _recalls(task: ViewsTask, subject: Subject, both: _Both) -> list[_Figure]:
         ranks = both_ways(images[chosen], embedded, merged.group)
         found["image_to_text"][name] = _shares(ranks.to_text <= task.recall, weights)
         found["text_to_image"][name] = _shares(ranks.to_image <= task.recall, weights[:, merged.first])
-    counts = {"image_to_text": len(chosen), "text_to_image": len(merged.first)}
-    return [_Figure(f"{way}/recall_at_{task.recall}", drawn, counts[way]) for way, drawn in found.items()]
+    # An image has one right text, a text the images of all its studies.
+    right = {"image_to_text": np.ones_like(merged.group), "text_to_image": np.bincount(merged.group)}
+    pools = {"image_to_text": len(merged.first), "text_to_image": len(chosen)}
+    return [
+        _Figure(f"{way}/recall_at_{task.recall}", drawn, len(right[way]), _chance(right[way], pools[way], task.recall))
+        for way, drawn in found.items()
+    ]
+
+
+def _chance(right: Int[ndarray, "queries"], pool: int, recall: int) -> float:
+    """The recall of a random order, where `right` says how many of the pool are right for each query."""
+    return float(chance_of_rank(right, pool)[min(recall, pool) - 1])
 
 
 def _shares(hits: Bool[ndarray, "queries"], weights: Shaped[ndarray, "draws queries"]) -> Draws:
@@ -148,10 +162,12 @@ def _differences(benchmark: str, figures: Sequence[_Figure]) -> tuple[Difference
 
 
 def _metrics(figures: Sequence[_Figure], differences: Sequence[Difference]) -> dict[str, Estimate]:
-    """Name the figures: the gains first, then each figure by choice."""
+    """Name the figures: the gains first, then each figure by choice, with "_chance" behind where that is told."""
     metrics = {f"gain/{one.figure}": one.difference for one in differences}
-    return metrics | {
-        f"{figure.name}/{name}": estimate(float(draws[0]), draws[1:], figure.n)
-        for figure in figures
-        for name, draws in figure.drawn.items()
-    }
+    for figure in figures:
+        metrics |= {
+            f"{figure.name}/{name}": estimate(float(one[0]), one[1:], figure.n) for name, one in figure.drawn.items()
+        }
+        if figure.chance is not None:
+            metrics[f"{figure.name}_chance"] = exact(figure.chance, figure.n)
+    return metrics

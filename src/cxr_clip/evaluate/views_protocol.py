@@ -12,7 +12,7 @@ def views_protocol(task: ViewsTask, resamples: int, seed: int) -> tuple[str, ...
         f"AUROC: zero-shot with the prompts '{task.style}', of findings with at least {task.min_positives} explicitly "
         f"positive and {task.min_positives} negative ones of these studies; macro is the mean over findings.",
         f"R@{task.recall}: both ways among these studies and their texts ({task.text}); equal cosines give the middle "
-        "rank.",
+        "rank. Chance: a random order; of AUROC 0.5.",
         "Gain: all images minus the other choice, in the same resamples; the two-sided p from these is corrected over "
         "all of the gains (Holm).",
         f"Intervals: 95 %, percentile bootstrap, {resamples:,} resamples of whole patients (seed {seed}).",

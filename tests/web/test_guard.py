@@ -1,7 +1,9 @@
 """Only the server's own names and pages are answered, and browsers are told to load nothing from elsewhere."""
 
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable
 
+import httpx
 import pytest
 
 from cxr_clip.web.guard import allowed_hosts
@@ -86,6 +88,38 @@ def test_what_is_not_there_is_told_in_json(client: Client) -> None:
     assert "/api lists" in client.get("/nothing").json()["error"]
     answer = client.get("/api/classify")
     assert (answer.status_code, answer.headers["allow"], list(answer.json())) == (405, "POST", ["error"])
+
+
+@pytest.mark.parametrize(
+    "headers", [{"host": "secret.example"}, {"origin": "http://secret.example"}, {"sec-fetch-site": "cross-site"}]
+)
+def test_who_is_refused_stands_in_the_log_and_the_figures(
+    start: Callable[..., Client], headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = start()
+    with caplog.at_level("INFO", "cxr_clip.web"):
+        answer = client.post("/api/classify", (b"picture",), headers=headers)
+    assert answer.status_code == 403
+    (line,) = [json.loads(record.message) for record in caplog.records if record.name == "cxr_clip.web"]
+    assert (line["method"], line["status"]) == ("POST", 403)
+    assert "secret" not in caplog.text
+    assert 'cxr_clip_requests_total{path="unknown",status="403"} 1.0' in client.get("/metrics").text
+
+
+def test_who_is_refused_does_not_hold_a_place_while_sending(client: Client) -> None:
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100_000:
+            sent += 1000
+            yield bytes(1000)
+
+    async def ask(asking: httpx.AsyncClient) -> httpx.Response:
+        return await asking.post("/api/classify", content=body(), headers={"host": "evil.example"})
+
+    assert client.together(ask).status_code == 403
+    assert sent == 0
 
 
 def test_figures_and_documents_are_there(start: Callable[..., Client]) -> None:

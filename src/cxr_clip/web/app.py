@@ -20,6 +20,7 @@ from cxr_clip.web.limits import Limits
 from cxr_clip.web.openapi import OF_FORMS, refusals
 from cxr_clip.web.pages import add_pages
 from cxr_clip.web.refusals import BAD_VALUES, QUEUE_FULL, RefusalError
+from cxr_clip.web.safe_headers import SafeHeaders
 from cxr_clip.web.service import NOTICE, Served, Service
 from cxr_clip.web.watch import BROKEN, RETRY_AFTER, TOOK, Watch
 
@@ -45,7 +46,7 @@ def build_app(served: Served, limits: Limits, hosts: Hosts) -> ASGIApp:
     _add_facts(app, service, figures)
     _add_model(app, service)
     _add_search(app, service)
-    return Guard(Watch(app, limits, figures), hosts)
+    return SafeHeaders(Watch(Guard(app, hosts), limits, figures))
 
 
 def _add_refusals(app: FastAPI) -> None:

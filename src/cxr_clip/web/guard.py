@@ -1,4 +1,4 @@
-"""Who may ask: hosts that were named, and pages of this server alone; and what browsers are told to forbid.
+"""Who may ask: hosts that were named, and pages of this server alone.
 
 A page elsewhere can have its name point to this machine (DNS rebinding); its requests then carry that name in the Host
 header. Addresses in numbers cannot be rebound.
@@ -9,23 +9,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cxr_clip.web.refusals import FORBIDDEN
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 
 
 def is_loopback(host: str) -> bool:
@@ -56,7 +46,7 @@ def allowed_hosts(listening: str, more: Iterable[str] = ()) -> Hosts:
 
 
 class Guard:
-    """Refuses other hosts and other origins, and adds the headers to every answer."""
+    """Refuses other hosts and other origins."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app, self._hosts = app, hosts
@@ -66,17 +56,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
         refusal = self._refusal(Headers(scope=scope))
         answer = JSONResponse({"error": refusal}, FORBIDDEN) if refusal is not None else self._app
-        await answer(scope, receive, send_with_headers)
+        await answer(scope, receive, send)
 
     def _refusal(self, headers: Headers) -> str | None:
         host, origin = headers.get("host", ""), headers.get("origin")

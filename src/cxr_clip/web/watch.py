@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cxr_clip.web.figures import Figures
 from cxr_clip.web.form import HeldBytes
 from cxr_clip.web.limits import Limits
-from cxr_clip.web.refusals import QUEUE_FULL, TOO_SLOW
+from cxr_clip.web.refusals import FORBIDDEN, QUEUE_FULL, TOO_SLOW
 
 log = logging.getLogger("cxr_clip.web")
 RETRY_AFTER = {"Retry-After": "1"}
@@ -115,8 +115,11 @@ class Watch:
             self._figures.queue.set(self._inside)
 
     async def _drain(self, receive: Receive, seen: _Seen, status: int) -> None:
-        """Take in the rest of a body that is refused early, so that its sender comes to read why; not without end."""
-        if status == TOO_SLOW:
+        """Take in the rest of a body that is refused early, so that its sender comes to read why; not without end.
+
+        Who may not ask at all does not hold a place meanwhile.
+        """
+        if status in (FORBIDDEN, TOO_SLOW):
             return
         try:
             async with asyncio.timeout(min(10.0, self._limits.seconds)):

@@ -1,5 +1,6 @@
 """A file of tensors is whole or is the one from before."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypat
     with pytest.raises(OSError, match="No space left"):
         write_tensors(path, {"x": torch.ones(2)}, {})
     assert torch.equal(load_file(path)["x"], torch.zeros(2))
+
+
+def test_a_file_of_tensors_is_readable_to_whom_other_files_are(tmp_path: Path) -> None:
+    plain, tensors = tmp_path / "plain", tmp_path / "weights"
+    before = os.umask(0o027)
+    try:
+        plain.touch()
+        write_tensors(tensors, {"x": torch.zeros(2)}, {})
+    finally:
+        os.umask(before)
+    assert tensors.stat().st_mode == plain.stat().st_mode
 
 
 def test_weights_alone_have_every_name_of_the_model(tmp_path: Path) -> None:

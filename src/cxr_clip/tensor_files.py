@@ -17,11 +17,15 @@ def save_weights(path: Path, model: nn.Module) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file in one step: flushed to the disk under another name, then renamed.
 
-    Where that fails, nothing of it stays: half a file would fill what is left of a full disk.
+    Where that fails, nothing of it stays: half a file would fill what is left of a full disk. It may be read by whom
+    other new files may be read; safetensors alone would keep it to its owner.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode
         save_file(_separate(tensors), partial, metadata)
+        partial.chmod(mode)
         _flush(partial)
         partial.replace(path)
     except (OSError, SafetensorError):

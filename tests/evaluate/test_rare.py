@@ -62,6 +62,15 @@ def test_a_group_has_the_mean_of_its_findings_beside_chance(results):
         assert group.average_precision.n == len(of_these)
 
 
+def test_a_group_of_one_finding_has_its_figures(results):
+    one = ranked(results)[0]
+    findings = {each.finding: each for each in one.findings}
+    (head,) = (each for each in one.groups if each.name == "head")
+    (finding,) = head.findings
+    assert head.auroc == replace(findings[finding].auroc, n=1)
+    assert head.average_precision == replace(findings[finding].average_precision, n=1)
+
+
 def test_a_gap_is_the_difference_in_the_same_resamples(results):
     one = ranked(results)[0]
     groups = {each.name: each for each in one.groups}

@@ -102,6 +102,16 @@ def test_macro_is_the_plain_mean_of_the_findings():
     assert metrics["auroc/macro"].n == 3
 
 
+def test_the_macro_average_of_one_finding_is_its_own_figure():
+    rng = np.random.default_rng(0)
+    labels, patients = np.arange(60) < 20, [f"p{i // 2}" for i in range(60)]
+    scores = (rng.normal(size=60) + labels).astype(np.float32)
+    figures, _ = measured_on(labels, scores, patients, rng.integers(0, 3, (50, 60)).astype(np.uint16))
+    metrics = zero_shot_metrics([figures])
+    for kind in ("auroc", "average_precision"):
+        assert metrics[f"{kind}/macro"] == replace(metrics[f"{kind}/Edema"], n=1)
+
+
 def test_no_finding_gives_no_figure():
     assert zero_shot_metrics([]) == {}
 

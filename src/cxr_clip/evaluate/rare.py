@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.shared_resamples import share_resamples
-from cxr_clip.evaluate.statistics import Estimate, estimate, macro_estimate
+from cxr_clip.evaluate.statistics import Estimate, estimate, mean_estimate
 from cxr_clip.evaluate.training_counts import Exposure, TrainingCounts
 from cxr_clip.metrics import weighted_auroc, weighted_average_precision
 
@@ -179,9 +179,9 @@ def _group(name: str, findings: Sequence[RankedFinding], resampled: Mapping[str,
         findings=tuple(one.finding for one in findings),
         positives=sum(one.positives for one in findings),
         chance=float(np.mean([one.chance for one in findings])),
-        auroc=macro_estimate([one.auroc.value for one in findings], [one.auroc for one in of_these]),
-        average_precision=macro_estimate(
-            [one.average_precision.value for one in findings], [one.average_precision for one in of_these]
+        auroc=mean_estimate([one.auroc for one in findings], [one.auroc for one in of_these]),
+        average_precision=mean_estimate(
+            [one.average_precision for one in findings], [one.average_precision for one in of_these]
         ),
     )
 

@@ -1,7 +1,7 @@
 """Estimates with intervals: percentile bootstrap over patients, because studies of one patient are not independent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,13 @@ def macro_estimate(values: Sequence[float], resampled: Sequence[NDArray[np.float
     A resample in which any of the figures has no value is left out.
     """
     return estimate(float(np.mean(values)), np.mean(np.stack(resampled), axis=0), len(values))
+
+
+def mean_estimate(figures: Sequence[Estimate], resampled: Sequence[NDArray[np.float64]]) -> Estimate:
+    """Average figures that have intervals of their own; the mean of one is that one, however its interval was made."""
+    if len(figures) == 1:
+        return replace(figures[0], n=1)
+    return macro_estimate([one.value for one in figures], resampled)
 
 
 def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.uint16]) -> NDArray[np.float64]:

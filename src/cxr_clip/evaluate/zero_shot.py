@@ -15,7 +15,7 @@ from cxr_clip.evaluate.contract import Benchmark
 from cxr_clip.evaluate.delong import area_interval
 from cxr_clip.evaluate.results import FindingDetails
 from cxr_clip.evaluate.scores import FindingScores, finding_scores
-from cxr_clip.evaluate.statistics import Estimate, estimate, left_out, macro_estimate
+from cxr_clip.evaluate.statistics import Estimate, estimate, left_out, mean_estimate
 from cxr_clip.metrics import (
     auroc,
     average_precision,
@@ -107,10 +107,8 @@ def zero_shot_metrics(figures: Sequence[FindingFigures]) -> Mapping[str, Estimat
         return {}
     areas, precisions = [one.auroc for one in figures], [one.average_precision for one in figures]
     metrics = {
-        "auroc/macro": macro_estimate([one.value for one in areas], [one.resampled_auroc for one in figures]),
-        "average_precision/macro": macro_estimate(
-            [one.value for one in precisions], [one.resampled_average_precision for one in figures]
-        ),
+        "auroc/macro": mean_estimate(areas, [one.resampled_auroc for one in figures]),
+        "average_precision/macro": mean_estimate(precisions, [one.resampled_average_precision for one in figures]),
     }
     names = [one.details.finding for one in figures]
     metrics |= {f"auroc/{name}": area for name, area in zip(names, areas, strict=True)}

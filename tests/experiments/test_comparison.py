@@ -24,6 +24,16 @@ def test_an_arm_is_the_mean_of_its_seeds(write_trial) -> None:
     assert (arm.steps, arm.studies, arm.processor_seconds) == (10, 100, 90.0)
 
 
+def test_intervals_stay_where_shares_and_their_differences_can_be(write_trial) -> None:
+    trials = [write_trial(arm, seed, noise=0.1 + 30 * seed) for seed in range(2) for arm in ("one", "two")]
+    compared = compare_arms(trials, resamples=100)
+    assert any(one.means[MACRO].estimate.high == 1.0 for one in compared.arms)
+    for mean in (each for one in compared.arms for each in one.means.values()):
+        assert 0 <= mean.estimate.low <= mean.estimate.high <= 1
+    for contrast in compared.contrasts:
+        assert -1 <= contrast.difference.estimate.low <= contrast.difference.estimate.high <= 1
+
+
 def test_chance_is_that_of_the_report(write_trial) -> None:
     compared = compare_arms([write_trial("one", 0, noise=1.0)], resamples=100)
     assert compared.chance == {MACRO: 0.5, IMAGE_TO_TEXT: 0.125}

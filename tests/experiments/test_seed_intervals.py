@@ -55,6 +55,14 @@ def test_variances_add_and_freedom_is_welchs() -> None:
     assert found.estimate.high == pytest.approx(10 + 2.1199053 * 2)
 
 
+def test_an_interval_ends_where_a_figure_can_be_no_more() -> None:
+    found = mean_over_seeds(alike([0.5, 0.9]))
+    assert found.estimate.high > 1
+    within = found.within(0.0, 1.0)
+    assert (within.estimate.low, within.estimate.high, within.estimate.value) == (0.0, 1.0, found.estimate.value)
+    assert (within.p, within.from_seeds) == (found.p, found.from_seeds)
+
+
 def test_arms_that_are_the_same_do_not_differ() -> None:
     found = mean_over_seeds(alike([0.5, 0.6]).minus(alike([0.5, 0.6])))
     assert (found.estimate.low, found.estimate.high, found.p) == (0.0, 0.0, 1.0)

@@ -239,7 +239,7 @@ def _show(compared: "Compared") -> None:
         for arm in compared.arms
         if (mean := arm.means.get(name))
     ]
-    show_rows(("arm", "figure", f"mean over {compared.seeds} seeds (95 %)"), rows)
+    show_rows(("arm", "figure", f"mean over {compared.seeds} seed{'' if compared.seeds == 1 else 's'} (95 %)"), rows)
     for name, words in FIGURES.items():
         for sentence in summary(compared, name):
             say(f"{words}: {sentence}")

@@ -78,7 +78,7 @@ def contrasts(
 ) -> tuple[Contrast, ...]:
     """Take the difference of every pair in every figure, and correct all their p values together."""
     found = [
-        (name, arm, against, mean_over_seeds(figures[arm][name].minus(figures[against][name])))
+        (name, arm, against, mean_over_seeds(figures[arm][name].minus(figures[against][name])).within(-1.0, 1.0))
         for arm, against in pairs
         for name in figures[arm]
     ]
@@ -92,7 +92,7 @@ def _arm_figures(trials: Sequence[Trial], figures: Mapping[str, SeedFigures]) ->
     return ArmFigures(
         name=arm.name,
         overrides=arm.overrides,
-        means={name: mean_over_seeds(one) for name, one in figures.items()},
+        means={name: mean_over_seeds(one).within(0.0, 1.0) for name, one in figures.items()},
         of_seeds={name: tuple(one.values.tolist()) for name, one in figures.items()},
         steps=spent[0].steps,
         studies=spent[0].studies,

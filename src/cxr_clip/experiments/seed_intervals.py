@@ -10,7 +10,7 @@ patients) counts twice, so the interval is a little too wide rather than too nar
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,11 @@ class SeedMean:
     p: float
     from_seeds: float | None
     from_patients: float
+
+    def within(self, least: float, most: float) -> "SeedMean":
+        """The same with an interval that ends where the figure can be no less, or no more."""
+        low, high = max(self.estimate.low, least), min(self.estimate.high, most)
+        return replace(self, estimate=replace(self.estimate, low=low, high=high))
 
 
 def mean_over_seeds(figures: SeedFigures) -> SeedMean:

@@ -223,6 +223,15 @@ def test_exact_figures_are_shown_without_interval(capsys: pytest.CaptureFixture[
     assert shown.count(" to ") == 1
 
 
+def test_a_benchmark_without_a_figure_says_so_and_draws_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    nobody = Population(studies=3, patients=3, images=3)
+    result = BenchmarkResult(name="views", metrics={}, protocol=(), population=nobody, notes=("It needs 20.",))
+    terminal.show_evaluation(Evaluation(results=(result,), page=Path("report.html")))
+    shown = capsys.readouterr().out
+    assert "views: nothing measured\nnote: It needs 20.\n" in shown
+    assert "figure" not in shown
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

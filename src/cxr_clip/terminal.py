@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cxr_clip.classify import Classification
     from cxr_clip.evaluate.compare import Comparison
     from cxr_clip.evaluate.evaluate_run import Evaluation
+    from cxr_clip.evaluate.results import BenchmarkResult
     from cxr_clip.explain import Explanation
     from cxr_clip.inspection.inspect_manifest import Inspection
     from cxr_clip.overlap.audit import Audit
@@ -151,28 +152,11 @@ def show_rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_evaluation(evaluation: "Evaluation") -> None:
-    """Show every figure of an evaluation with its benchmark's hash, and what is published of it.
-
-    Exact figures, such as chance, have no interval.
-    """
-    from rich.table import Table
-
+    """Show every figure of an evaluation with its benchmark's hash, and what is published of it."""
     from cxr_clip.evaluate.page_words import at_a_terminal
-    from cxr_clip.evaluate.published_figures import published_of
 
     for result in evaluation.results:
-        published = published_of(result.name)
-        columns = ["figure", "value", "95 % interval", "n", *(["published"] if published else [])]
-        title = result.benchmark.label if result.benchmark is not None else result.name
-        table = Table(*columns, title=title, title_justify="left")
-        for name, estimate in at_a_terminal(result, result.metrics).items():
-            interval = "" if estimate.low == estimate.high else f"{estimate.low:.3f} to {estimate.high:.3f}"
-            theirs = published.values.get(name) if published else None
-            beside = [f"{theirs:.3f}" if theirs is not None else ""] if published else []
-            table.add_row(name, f"{estimate.value:.3f}", interval, str(estimate.n), *beside)
-        console.print(table)
-        if published:
-            say(published.note)
+        _show_figures(result)
         if result.overlap is not None:
             say(f"trained on: {result.overlap.verdict}")
             for name, one in at_a_terminal(result, result.overlap.clean).items():
@@ -183,6 +167,30 @@ def show_evaluation(evaluation: "Evaluation") -> None:
     if evaluation.others:
         say(f"benchmarks made for this data set, with --benchmarks: {', '.join(evaluation.others)}")
     say(f"report: {evaluation.page}")
+
+
+def _show_figures(result: "BenchmarkResult") -> None:
+    """Show the figures of a benchmark as a table, or that it has none; exact ones, such as chance, have no interval."""
+    from rich.table import Table
+
+    from cxr_clip.evaluate.page_words import at_a_terminal
+    from cxr_clip.evaluate.published_figures import published_of
+
+    title = result.benchmark.label if result.benchmark is not None else result.name
+    if not result.metrics:
+        say(f"{title}: nothing measured")
+        return
+    published = published_of(result.name)
+    columns = ["figure", "value", "95 % interval", "n", *(["published"] if published else [])]
+    table = Table(*columns, title=title, title_justify="left")
+    for name, estimate in at_a_terminal(result, result.metrics).items():
+        interval = "" if estimate.low == estimate.high else f"{estimate.low:.3f} to {estimate.high:.3f}"
+        theirs = published.values.get(name) if published else None
+        beside = [f"{theirs:.3f}" if theirs is not None else ""] if published else []
+        table.add_row(name, f"{estimate.value:.3f}", interval, str(estimate.n), *beside)
+    console.print(table)
+    if published:
+        say(published.note)
 
 
 def show_calibration(calibration: "Calibration") -> None:

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
-from cxr_clip.evaluate.page import tiles
+from cxr_clip.evaluate.page import of_decimals, of_percent, tiles
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.statistics import Estimate, exact
@@ -136,6 +136,13 @@ def test_a_figure_that_may_be_chance_is_called_so():
         "1.5 × chance (20.0 %, inside the interval)",
         "4.0 × chance (20.0 %)",
     ]
+
+
+def test_an_interval_below_zero_has_no_dash_beside_its_minus():
+    below = Estimate(value=-0.137, low=-0.28, high=-0.053, n=9)
+    assert of_decimals(below) == ("−0.137", "−0.280 to −0.053")
+    assert of_percent(below) == ("−13.7\N{NO-BREAK SPACE}%", "−28.0 to −5.3\N{NO-BREAK SPACE}%")
+    assert of_decimals(Estimate(value=0.5, low=0.4, high=0.6, n=9)) == ("0.500", "0.400 – 0.600")
 
 
 def test_average_precision_stands_beside_the_share_of_its_finding(results, tmp_path):

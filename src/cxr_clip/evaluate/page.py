@@ -212,17 +212,26 @@ def place_on(axis: float, value: float) -> float:
 
 def of_decimals(one: Estimate) -> tuple[str, str]:
     """Write a figure and its interval with three decimals."""
-    return f"{one.value:.3f}", f"{one.low:.3f} – {one.high:.3f}"
+    return _minus(f"{one.value:.3f}"), _between(f"{one.low:.3f}", f"{one.high:.3f}")
 
 
 def of_percent(one: Estimate) -> tuple[str, str]:
     """Write a share and its interval in percent."""
-    return of_hundred(one.value), f"{100 * one.low:.1f} – {of_hundred(one.high)}"
+    return of_hundred(one.value), _between(f"{100 * one.low:.1f}", of_hundred(one.high))
 
 
 def of_hundred(share: float) -> str:
     """Write a share in percent, with a space that does not break."""
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    return _minus(f"{100 * share:.1f}\N{NO-BREAK SPACE}%")
+
+
+def _between(low: str, high: str) -> str:
+    """Write an interval; beside a minus a dash would be read as another one."""
+    return f"{_minus(low)} to {_minus(high)}" if low.startswith("-") else f"{low} – {high}"
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "\N{MINUS SIGN}")
 
 
 def _beside_chance(one: Estimate, chance: float) -> str:

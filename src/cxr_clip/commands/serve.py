@@ -7,6 +7,7 @@ import typer
 
 from cxr_clip.commands.arguments import Device, RunFolder
 from cxr_clip.terminal import say, say_on_stderr
+from cxr_clip.web.limits import Limits
 
 
 def serve(
@@ -23,17 +24,19 @@ def serve(
         list[str] | None,
         typer.Option(help="A further name by which the server is called; once for each.", show_default="none"),
     ] = None,
-    file_bytes: Annotated[int, typer.Option(help="Bytes of a file.", min=1)] = 32 << 20,
-    files: Annotated[int, typer.Option(help="Files of a request.", min=1)] = 8,
-    pixels: Annotated[int, typer.Option(help="Pixels of a picture.", min=1)] = 40_000_000,
-    texts: Annotated[int, typer.Option(help="Texts of a request.", min=1)] = 64,
-    text_characters: Annotated[int, typer.Option(help="Characters of a text.", min=1)] = 2000,
-    results: Annotated[int, typer.Option(help="Studies that a search may ask for.", min=1)] = 100,
-    seconds: Annotated[float, typer.Option(help="Seconds of a request.", min=0.1)] = 60.0,
-    requests: Annotated[int, typer.Option(help="Requests in work or waiting; more are turned away.", min=1)] = 64,
-    held_bytes: Annotated[int, typer.Option(help="Bytes of all uploads in memory.", min=1)] = 1 << 30,
-    batch: Annotated[int, typer.Option(help="Images that go through the encoder together.", min=1)] = 32,
-    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others.", min=0.0)] = 0.004,
+    file_bytes: Annotated[int, typer.Option(help="Bytes of a file.", min=1)] = Limits.file_bytes,
+    files: Annotated[int, typer.Option(help="Files of a request.", min=1)] = Limits.files,
+    pixels: Annotated[int, typer.Option(help="Pixels of a picture.", min=1)] = Limits.pixels,
+    texts: Annotated[int, typer.Option(help="Texts of a request.", min=1)] = Limits.texts,
+    text_characters: Annotated[int, typer.Option(help="Characters of a text.", min=1)] = Limits.text_characters,
+    results: Annotated[int, typer.Option(help="Studies that a search may ask for.", min=1)] = Limits.results,
+    seconds: Annotated[float, typer.Option(help="Seconds of a request.", min=0.1)] = Limits.seconds,
+    requests: Annotated[
+        int, typer.Option(help="Requests in work or waiting; more are turned away.", min=1)
+    ] = Limits.requests,
+    held_bytes: Annotated[int, typer.Option(help="Bytes of all uploads in memory.", min=1)] = Limits.held_bytes,
+    batch: Annotated[int, typer.Option(help="Images that go through the encoder together.", min=1)] = Limits.batch,
+    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others.", min=0.0)] = Limits.wait,
     threads: Annotated[
         int | None, typer.Option(help="Threads that read pictures.", min=1, show_default="one for each core")
     ] = None,
@@ -52,7 +55,6 @@ def serve(
     from cxr_clip.embed import load
     from cxr_clip.web.app import build_app
     from cxr_clip.web.guard import allowed_hosts, is_loopback
-    from cxr_clip.web.limits import Limits
     from cxr_clip.web.server import listening, log_to_stderr, run_server
     from cxr_clip.web.service import open_served
 

@@ -122,7 +122,7 @@ def refuse_difference(certificate: Certificate) -> None:
     if far:
         raise ExportError(
             f"the exported model is not the run's: embeddings {' and '.join(far)} differ, {certificate.tolerance:.0e} "
-            "is allowed; nothing was written. Try the versions of constraints.txt"
+            "is allowed; nothing was written: try the versions of constraints.txt"
         )
 
 

@@ -50,5 +50,5 @@ def refuse_other_model(int8: Int8) -> None:
         if found is not None and not found.mean_cosine >= LEAST_COSINE:
             raise ExportError(
                 f"in 8 bits the embeddings of {name} have a mean cosine of {found.mean_cosine:.3f} with the run's, "
-                f"{LEAST_COSINE} is the least; nothing was written. Export without --int8"
+                f"{LEAST_COSINE} is the least; nothing was written: export without --int8"
             )

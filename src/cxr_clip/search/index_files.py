@@ -57,7 +57,9 @@ def read_files(folder: Path) -> IndexFiles:
     try:
         said = json.loads(path.read_text("utf-8"))
         if said["format"] != FORMAT:
-            raise SearchIndexError(f"{path} has format {said['format']}, this version of cxr-clip reads {FORMAT}")
+            raise SearchIndexError(
+                f"{path} has format {said['format']}, this version of cxr-clip reads {FORMAT}: make the index again"
+            )
         files = {name: StoredFile(**said[name]) for name in ("vectors", "rows")}
         probing = Probing(**said["probing"]) if said["probing"] else None
         found = IndexFiles(**{**said, **files, "probing": probing})

@@ -142,7 +142,9 @@ def _figures(report: Any) -> tuple[Figure, ...]:
             if name.startswith(_SHOWN) and not name.endswith("_chance")
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{REPORT} of the run is not one that `cxr-clip evaluate` writes ({error})") from error
+        raise CheckpointError(
+            f"{REPORT} of the run is not one that `cxr-clip evaluate` writes ({error}): mend or delete it"
+        ) from error
 
 
 def _read(path: Path) -> Any:

@@ -1,7 +1,7 @@
 """How much one request, and all of them together, may ask for."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cxr_clip.errors import ServeError
 
@@ -25,7 +25,7 @@ class Limits:
     held_bytes: int = 1 << 30
     batch: int = 32
     wait: float = 0.004
-    threads: int = max(1, os.cpu_count() or 1)
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -61,6 +61,6 @@ def _grey(picture: Any) -> np.ndarray:
 
 def _eight_bits(deep: np.ndarray) -> np.ndarray:
     if deep.min() < 0 or deep.max() > 65535:
-        raise ValueError("the pixels do not fit 16 bits")
+        raise ValueError("the pixels do not fit 16 bits: give integers from 0 to 65535")
     highest = (1 << max(8, int(deep.max()).bit_length())) - 1
     return ((deep * 255 + highest // 2) // highest).astype(np.uint8)

@@ -108,6 +108,14 @@ def test_patient_and_study_come_along_on_request_only(tmp_path: Path) -> None:
         assert name == "PatientSex" or value.encode() not in plain
 
 
+def test_reports_that_differ_are_not_the_same_instance(tmp_path: Path) -> None:
+    results = results_for(dicom_file(tmp_path / "a.dcm"))
+    reports = [read(structured_report(results, with_identifiers=asked)) for asked in (False, True, True)]
+    for name in ("SOPInstanceUID", "SeriesInstanceUID"):
+        plain, named, again = (str(report.get(name)) for report in reports)
+        assert plain != named == again
+
+
 def test_where_the_model_abstains_one_group_says_so(tmp_path: Path) -> None:
     results = results_for(dicom_file(tmp_path / "a.dcm"), abstained=("hardly any contrast",))
     (group,) = groups(read(structured_report(results)))

@@ -57,16 +57,18 @@ def structured_report(results: Results, *, with_identifiers: bool = False) -> by
     """
     package = highdicom()
     instances = of_one_study(instances_of(results))
+    # What differs in its patient is another instance, in another series.
+    kind = ("with identifiers",) if with_identifiers else ()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names in headers that stray from the standard
         evidence = [_evidence(one, with_identifiers=with_identifiers) for one in instances]
         report = package.sr.ComprehensiveSR(
             evidence=evidence,
             content=_content(results),
-            series_instance_uid=_uid(results, "series"),
+            series_instance_uid=_uid(results, "series", *kind),
             series_number=1,
             series_description=RESEARCH_ONLY,
-            sop_instance_uid=_uid(results, "report"),
+            sop_instance_uid=_uid(results, "report", *kind),
             instance_number=1,
             manufacturer=SOFTWARE,
             manufacturer_model_name=_short(results.model),

@@ -83,7 +83,8 @@ class FolderIndex:
         """The `top` rows nearest to a unit-length embedding, best first, ties by their ids."""
         if query.shape != (self.files.dim,):
             raise SearchIndexError(
-                f"the query has shape {query.shape}, the index embeddings of {self.files.dim} numbers: ask with one embedding of its model"
+                f"the query has shape {query.shape}, the index embeddings of {self.files.dim} numbers: "
+                "ask with one embedding of its model"
             )
         allowed = self._numbers[wanted_rows(self._rows, wanted)]
         asked = min(top + _MORE, len(allowed))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from learning_on import learn_on
-from scipy.stats import t as student
+from table_of import over_seeds
 
 from cxr_clip.checkpoint import Run, load_run
 from cxr_clip.data.manifest import read_manifest
@@ -81,12 +81,7 @@ def of_seed(seed: int, *, asked: Asked) -> dict[str, Figures]:
 def change(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:
     """What changes from the first of each pair to the second, over two pairs or more."""
     without, with_them = np.asarray(pairs).T
-    differences = with_them - without
-    count = len(differences)
-    half = float(student.ppf(0.975, count - 1) * differences.std(ddof=1) / np.sqrt(count))
-    mean = float(differences.mean())
-    means = {"without": float(without.mean()), "with": float(with_them.mean())}
-    return {**means, "value": mean, "low": mean - half, "high": mean + half}
+    return {"without": float(without.mean()), "with": float(with_them.mean()), **over_seeds(with_them - without)}
 
 
 def changes(pairs: Sequence[Mapping[str, Figures]]) -> dict[str, dict[str, float]]:
@@ -106,12 +101,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="two or more")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--set", dest="settings", nargs="*", default=[], metavar="section.key=value")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
+    if given.seeds < 2:
+        parser.error(f"--seeds {given.seeds}: one seed does not tell how seeds vary; give 2 or more")
     asked = Asked(given.run, given.manifest, given.epochs, tuple(given.settings))
     with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
         pairs = list(pool.map(partial(of_seed, asked=asked), range(given.seeds)))

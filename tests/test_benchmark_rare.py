@@ -78,7 +78,11 @@ def test_a_difference_is_that_of_the_same_findings_and_studies(rare) -> None:
         "recall": {arm: rare.mean_recall(rare.by_seed(runs, arm).values()) for arm in rare.ARMS},
     }
     tables = benchmark("tables").makers()
-    assert f"| tail | 5.0 % | AUROC | {one['uniform']['value']:.3f}" in tables["rare"][1](results)
+    made = tables["rare"][1](results)
+    assert f"| tail | 5.0 % | AUROC | {one['uniform']['value']:.3f}" in made
+    by_seed = list(one["difference_by_seed"].values())
+    assert by_seed == pytest.approx([by_seed[0]] * 2)  # the seeds are alike here, so that their interval has no width
+    assert "{0}, {0} | {0} to {0} | 0.5 |".format(f"{by_seed[0]:+.3f}") in made
     assert "held out minus rare" in tables["unseen"][1](results)
 
 

@@ -1,6 +1,8 @@
 """Rare findings on made-up studies: more draws against none, and findings that were never seen."""
 
-from table_of import Results, interval, row
+from collections.abc import Sequence
+
+from table_of import Results, interval, over_seeds, row
 
 GROUPS = ("head", "middle", "tail")
 FIGURES = {"auroc": "AUROC", "average_precision": "average precision"}
@@ -8,13 +10,14 @@ FIGURES = {"auroc": "AUROC", "average_precision": "average precision"}
 
 def rare(results: Results) -> str:
     """Each group with and without more draws of rare findings: mean figures over seeds, and the paired difference."""
-    head = ["group", "of the training", "figure", "uniform", "rare", "rare minus uniform", "by seed", "chance"]
+    differences = ["rare minus uniform", "by seed", "over seeds"]
+    head = ["group", "of the training", "figure", "uniform", "rare", *differences, "chance"]
     lines = [row(head), row(["---"] * len(head))]
     for name in GROUPS:
         group = results["groups"][name]
         for key, words in FIGURES.items():
             one = group[key]
-            seeds = ", ".join(f"{value:+.3f}" for value in one["difference_by_seed"].values())
+            by_seed = list(one["difference_by_seed"].values())
             lines.append(
                 row(
                     [
@@ -24,7 +27,8 @@ def rare(results: Results) -> str:
                         interval(one["uniform"]),
                         interval(one["rare"]),
                         interval(one["difference"]),
-                        seeds,
+                        ", ".join(f"{value:+.3f}" for value in by_seed),
+                        _over_seeds(by_seed),
                         "0.5" if key == "auroc" else f"{group['chance']:.3f}",
                     ]
                 )
@@ -33,7 +37,7 @@ def rare(results: Results) -> str:
     chance = f"{recall['uniform']['image_to_text/recall_at_10_chance']:.3f}"
     uniform, drawn = (recall[arm]["image_to_text/recall_at_10"] for arm in ("uniform", "rare"))
     lines.append(
-        row(["all", "", "R@10 image→text", f"{uniform:.3f}", f"{drawn:.3f}", f"{drawn - uniform:+.3f}", "", chance])
+        row(["all", "", "R@10 image→text", f"{uniform:.3f}", f"{drawn:.3f}", f"{drawn - uniform:+.3f}", "", "", chance])
     )
     return "\n".join(lines) + "\n\n" + _under(results)
 
@@ -55,11 +59,20 @@ def unseen(results: Results) -> str:
     return "\n".join(lines) + f"\n\nAverage precision of the held out by chance: {held['chance']:.3f}; AUROC 0.5.\n"
 
 
+def _over_seeds(differences: Sequence[float]) -> str:
+    """Where the mean lies with other seeds; empty where there is one."""
+    if len(differences) < 2:
+        return ""
+    found = over_seeds(differences)
+    return f"{found['low']:+.3f} to {found['high']:+.3f}"
+
+
 def _under(results: Results) -> str:
     runs = results["runs"]
     studies, minutes = ([run[key] for run in runs] for key in ("training_studies", "minutes"))
     seeds = len({run["seed"] for run in runs})
     return (
+        "In brackets: 95 % over test patients; over seeds: 95 % by Student's t. "
         f"{seeds} seeds; {min(studies):,} to {max(studies):,} training and {results['test_studies']:,} test studies; "
         f"runs of {min(minutes):.1f} to {max(minutes):.1f} minutes on a busy machine ({results['machine']}).\n"
     )

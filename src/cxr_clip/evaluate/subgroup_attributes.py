@@ -30,7 +30,12 @@ def group_of(study: Study, attribute: str, *, age_bounds: Sequence[int]) -> str 
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Groups of one attribute in the order of a table: bands of age by their years, others by name."""
-    return sorted(names, key=lambda name: (not name.startswith("under"), name))
+    return sorted(names, key=lambda name: (not name.startswith("under"), _first_number(name), name))
+
+
+def _first_number(name: str) -> int:
+    first = name.partition(" ")[0]
+    return int(first) if first.isdecimal() else 0
 
 
 def _sex(study: Study) -> str | None:

@@ -54,6 +54,9 @@ def test_bands_of_age_have_no_holes():
     wanted = ["under 18", "under 18", "18 to 39", "18 to 39", "40 to 59", "60 to 79", "80 and over", "80 and over"]
     assert [age_band(age, BOUNDS) for age in ages] == wanted
     assert in_order(set(wanted)) == ["under 18", "18 to 39", "40 to 59", "60 to 79", "80 and over"]
+    of_children = [age_band(age, (2, 6, 18)) for age in (20, 7, 3, 1)]
+    assert in_order(of_children) == ["under 2", "2 to 5", "6 to 17", "18 and over"]
+    assert in_order(["male", "female"]) == ["female", "male"]
 
 
 def test_a_study_tells_its_groups_or_none(world):
@@ -106,6 +109,11 @@ def test_p_is_that_of_a_normal_difference_and_uniform_where_there_is_none():
     assert normal_p(np.r_[1.96, rng.normal(0, 1, 20000)]) == pytest.approx(0.05, abs=0.003)
     assert normal_p(np.zeros(100)) == 1
     assert normal_p(np.ones(100)) == pytest.approx(2 / 100)
+
+
+def test_where_resamples_cannot_tell_how_a_difference_strays_p_counts_them():
+    assert normal_p(np.array([0.2, np.nan, 0.3, np.nan])) == 1.0
+    assert normal_p(np.array([0.2, *[0.2] * 99])) == pytest.approx(2 / 100)
 
 
 def test_the_range_of_alike_groups_is_that_of_normal_figures():

@@ -134,14 +134,14 @@ def normal_p(difference: Draws) -> float:
     """The two-sided p of no difference: it is normal, with the standard deviation of its resamples.
 
     Counting resamples cannot give a p below 2 / (resamples + 1), which no correction over twenty pairs survives; it is
-    left where the resamples do not stray at all.
+    left where the resamples do not stray at all, or fewer than two have a value.
     """
     from scipy.stats import norm
 
-    deviation = float(np.nanstd(difference[1:], ddof=1))
-    if deviation == 0:
-        return two_sided_p(difference[1:])
-    return float(2 * norm.sf(abs(difference[0]) / deviation))
+    usable = difference[1:][np.isfinite(difference[1:])]
+    if len(usable) < 2 or usable.min() == usable.max():
+        return two_sided_p(usable)
+    return float(2 * norm.sf(abs(difference[0]) / usable.std(ddof=1)))
 
 
 def range_by_chance(drawn: Sequence[Draws]) -> float:

@@ -11,17 +11,16 @@ from cxr_clip.evaluate.multilabel import Figures, Weights
 from cxr_clip.metrics import divide
 
 
-def quadratic_kappa(
-    first: Int[ndarray, "studies"], second: Int[ndarray, "studies"], weights: Weights, *, levels: int
-) -> Figures:
-    """Return Cohen's kappa with quadratic weights of two grades from 0 to levels - 1; NaN where both are one grade."""
-    cells = np.eye(levels * levels)[first * levels + second]
-    table = (weights.astype(np.float64) @ cells).reshape(-1, levels, levels)
-    expected = table.sum(axis=2)[:, :, None] * table.sum(axis=1)[:, None, :]
-    distance = np.subtract.outer(np.arange(levels), np.arange(levels)) ** 2
-    seen = (table * distance).sum(axis=(1, 2)) * table.sum(axis=(1, 2))
-    chance = (expected * distance).sum(axis=(1, 2))
-    return 1 - divide(seen, chance)
+def quadratic_kappa(first: Int[ndarray, "studies"], second: Int[ndarray, "studies"], weights: Weights) -> Figures:
+    """Return Cohen's kappa with quadratic weights of two grades; NaN where both are one grade.
+
+    The squared distances of independent grades sum to n (sum of a^2 + sum of b^2) - 2 (sum of a) (sum of b), so that
+    scales of many grades need no table of all pairs.
+    """
+    drawn = weights.astype(np.float64)
+    total, squares = drawn.sum(axis=1), drawn @ (first**2 + second**2)
+    chance = total * squares - 2 * (drawn @ first) * (drawn @ second)
+    return 1 - divide(total * (drawn @ (first - second) ** 2), chance)
 
 
 def spearman(first: Float[ndarray, "studies"], second: Float[ndarray, "studies"], weights: Weights) -> Figures:

@@ -134,7 +134,7 @@ def _with_grades(one: Graded, validation: _Scored, test: _Scored) -> Graded:
     given = grade_by(test.scores, thresholds)
     return replace(
         one,
-        kappa=np.asarray(quadratic_kappa(test.grades, given, test.weights, levels=levels)),
+        kappa=np.asarray(quadratic_kappa(test.grades, given, test.weights)),
         table=GradeTable(
             finding=one.finding,
             score=one.score,

@@ -215,6 +215,10 @@ def test_small_groups_are_named_and_unknown_ones_counted(embedder, known, prompt
     result = measured(embedder, replace(known, studies=studies), prompts)
     assert "Too small to compare by age: 80 and over (6 studies)." in result.notes
     assert "10 studies do not tell age." in result.notes
+    one_of_each = [replace(study, age=[90.0, None][number]) for number, study in enumerate(known.studies[:2])]
+    notes = measured(embedder, replace(known, studies=one_of_each + known.studies[2:]), prompts).notes
+    assert "Too small to compare by age: 80 and over (1 study)." in notes
+    assert "1 study does not tell age." in notes
     assert "auroc/age/80 and over" not in result.metrics
     rows = {one.name: one for one in result.subgroups.groups if one.attribute == "age"}
     assert (rows["80 and over"].studies, rows["80 and over"].auroc) == (6, None)

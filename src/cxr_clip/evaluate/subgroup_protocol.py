@@ -48,9 +48,13 @@ def subgroup_notes(found: Subgroups, task: SubgroupsTask) -> tuple[str, ...]:
         if alone := [_named(one) for one in groups if one.auroc is None and one.recall is not None]:
             lines.append(f"Too few positive or negative studies for AUROC by {attribute}: {', '.join(alone)}.")
         if unknown:
-            lines.append(f"{unknown:,} studies do not tell {attribute}.")
+            lines.append(f"{_studies(unknown)} {'does' if unknown == 1 else 'do'} not tell {attribute}.")
     return tuple(lines)
 
 
 def _named(one: GroupFigures) -> str:
-    return f"{one.name} ({one.studies:,} studies)"
+    return f"{one.name} ({_studies(one.studies)})"
+
+
+def _studies(count: int) -> str:
+    return "1 study" if count == 1 else f"{count:,} studies"

@@ -100,9 +100,10 @@ def experiment_html(
 ) -> str:
     """Return the page: one file without scripts, styles, fonts or pictures from elsewhere."""
     measured = [name for name in FIGURES if any(name in arm.means for arm in compared.arms)]
+    seeds = "1 seed" if compared.seeds == 1 else f"{compared.seeds} seeds"
     page = Page(
         title=title,
-        lead=(f"{len(compared.arms)} arms, {compared.seeds} seeds each, all measured on the same patients.",),
+        lead=(f"{len(compared.arms)} arms, {seeds} each, all measured on the same patients.",),
         verdicts=tuple(_verdict_row(one) for one in verdicts),
         curves=_curve_sections(curves, compared, measured),
         panels=tuple(Panel(FIGURES[name], arms_panel(compared, name), summary(compared, name)) for name in measured),

@@ -1,6 +1,8 @@
 """Codes of findings where the code is certain to mean the finding; the name in words stands beside it in any case.
 
 Those of SNOMED CT (SCT) and of DICOM (DCM) that DICOM itself uses are checked by the tests against pydicom's tables.
+The others were compared with those that FHIR examples, OMOP's vocabulary and maps to MedDRA and ICD-10 publish for the
+same disorder.
 pydicom's keyword "Cardiomegaly" is not followed: the concept that it names is a defect of the atrial septum.
 """
 

@@ -58,6 +58,12 @@ def test_what_cannot_be_is_one_sentence(
 ) -> None:
     assert command("explain", run, image, "--device", "cpu") == 2
     assert "there is nothing to look for: give --text or --finding" in capsys.readouterr().err
+    assert command("explain", run, image, "--text", "", "--device", "cpu") == 2
+    assert "a text is empty: write something in it, or leave --text out" in capsys.readouterr().err
+    before = image.read_bytes()
+    assert command("explain", run, image, "--finding", "edema", "--out", image, "--device", "cpu") == 2
+    assert "would replace a file that is read or written here: give another name" in capsys.readouterr().err
+    assert image.read_bytes() == before
     assert command("explain", run, image, "--finding", "edema", "--out", "no/where.png", "--device", "cpu") == 2
     assert "no/where.png cannot be written (No such file or directory)" in capsys.readouterr().err
     grey = tmp_path / "grey.png"

@@ -219,8 +219,11 @@ class Embedder:
     ) -> tuple[Hit, ...]:
         """The studies of an index nearest to a text (a `str`) or an image (a `Path`, or what is no `str`), best first.
 
-        Raises SearchIndexError where the index is of another model, EmbeddingInputError for an image that is none.
+        Raises SearchIndexError where the index is of another model, EmbeddingInputError for an image that is none and
+        for a text that says nothing.
         """
+        if isinstance(query, str) and not query.strip():
+            raise EmbeddingInputError("the text to look for is empty: say what it should find")
         refuse_other_model(index, self.fingerprint)
         embedding = self.embed_texts([query]) if isinstance(query, str) else self.embed_images([query])
         return nearest_studies(index, embedding[0].numpy(), top=top, wanted=wanted)

@@ -81,6 +81,10 @@ class ServeError(CxrClipError):
     """The server cannot be started as it was asked for."""
 
 
+class OutputError(CxrClipError):
+    """A file cannot be written where it was asked for: a folder is there, or a file that is read."""
+
+
 class HubError(CxrClipError):
     """A model on the hub cannot be found, fetched or written."""
 

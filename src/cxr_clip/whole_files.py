@@ -1,16 +1,32 @@
 """Files that are there whole or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from cxr_clip.errors import OutputError
+
+
+def refuse_places(wanted: Iterable[Path], *, kept: Iterable[Path]) -> None:
+    """Raise OutputError where one of several files cannot be written.
+
+    A folder is there, or one of the files that are kept, or two are wanted under one name; links are followed.
+    """
+    taken = {path.resolve() for path in kept}
+    for path in wanted:
+        _refuse_folder(path)
+        if path.resolve() in taken:
+            raise OutputError(f"writing {path} would replace a file that is read or written here: give another name")
+        taken.add(path.resolve())
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Another name to write a file under, which gets its own at the end; after an error nothing of it stays.
 
-    Folders are made. A reader never sees half of the file.
+    Folders are made. A reader never sees half of the file. Raises OutputError where a folder has the name.
     """
+    _refuse_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     try:
@@ -25,3 +41,8 @@ def write_whole(path: Path, text: str) -> Path:
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give the name of a file")

@@ -43,6 +43,8 @@ def test_a_manifest_is_embedded_indexed_and_searched(
         scores = [hit["score"] for hit in hits(*options)]
         assert scores == sorted(scores, reverse=True)
     assert len(hits("--text", "Clear lungs.", "--top", 3)) == 3
+    assert command("search", run, "index", "--text", " ", "--device", "cpu") == 2
+    assert "the text to look for is empty: say what it should find" in capsys.readouterr().err
     assert {hit["split"] for hit in hits("--text", "Clear lungs.", "--split", "test")} == {"test"}
     assert "test-0" not in [hit["study_id"] for hit in hits("--study", "test-0", "--top", 99)]
     assert "test-0" in [hit["study_id"] for hit in hits("--study", "test-0", "--with-itself")]

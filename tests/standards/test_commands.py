@@ -66,6 +66,10 @@ def test_a_refusal_of_the_model_is_written_without_the_name_of_the_file(
         (("a.png", "--with-identifiers"), "--with-identifiers has no effect"),
         (("1.dcm", "2.dcm", "--dicom-sr", "a.dcm"), "the images are of 2 studies"),
         (("absent.dcm", "--dicom-sr", "a.dcm"), "absent.dcm cannot be read"),
+        (("a.png", "--fhir", "."), "is a folder: give the name of a file"),
+        (("a.png", "--fhir", "a.png"), "would replace a file that is read or written here"),
+        (("1.dcm", "--dicom-sr", "linked.dcm"), "would replace a file that is read or written here"),
+        (("1.dcm", "--dicom-sr", "both", "--fhir", "both"), "would replace a file that is read or written here"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_a_model_is_asked(
@@ -74,6 +78,7 @@ def test_what_cannot_be_written_is_refused_before_a_model_is_asked(
     Image.fromarray(made_up_picture(1)).save(tmp_path / "a.png")
     for number in (1, 2):
         dicom_file(tmp_path / f"{number}.dcm", study=f"1.2.{number}")
+    (tmp_path / "linked.dcm").symlink_to("1.dcm")
     assert command("classify", "no-such-run", *arguments) == 2
     assert told in capsys.readouterr().err
     assert not Path("a.json").exists()

@@ -44,6 +44,7 @@ def explain(
     from cxr_clip.errors import EmbeddingInputError
     from cxr_clip.evaluate.prompt_styles import choose_style
     from cxr_clip.overlay import write_overlay
+    from cxr_clip.whole_files import refuse_places
 
     questions: list[str | ZeroShotPrompt] = [
         *(finding or []),
@@ -51,6 +52,9 @@ def explain(
     ]
     if not questions:
         raise EmbeddingInputError("there is nothing to look for: give --text or --finding")
+    if any(not one.strip() for one in text or []):
+        raise EmbeddingInputError("a text is empty: write something in it, or leave --text out")
+    refuse_places([out], kept=[image])
     style = choose_style(style, prompts)
     model = load(run, device=device)
     explanation = model.explain(image, questions, style=style, prompts=prompts, method=method)

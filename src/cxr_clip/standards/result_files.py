@@ -12,7 +12,7 @@ from cxr_clip.standards.dicom_sr import highdicom, of_one_study, structured_repo
 from cxr_clip.standards.fhir import fhir_bundle
 from cxr_clip.standards.results import results_of
 from cxr_clip.standards.sources import numbered, read_source
-from cxr_clip.whole_files import whole_file, write_whole
+from cxr_clip.whole_files import refuse_places, whole_file, write_whole
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,10 @@ class ResultFiles:
     with_identifiers: bool = False
 
     def check(self, images: Sequence[Path]) -> None:
-        """Raise StandardsError or MissingPackageError where the files cannot be made of these images."""
+        """Raise StandardsError, OutputError or MissingPackageError where the files cannot be made of these images."""
         if self.with_identifiers and self.fhir is None and self.dicom_sr is None:
             raise StandardsError("--with-identifiers has no effect without --fhir or --dicom-sr: leave it out")
+        refuse_places([path for path in (self.fhir, self.dicom_sr) if path is not None], kept=images)
         if self.with_identifiers or self.dicom_sr is not None:
             instances = numbered(map(read_source, images))
             if self.dicom_sr is not None:

@@ -47,6 +47,13 @@ def test_equal_steps_are_more_epochs_of_fewer_studies(tmp_path: Path) -> None:
     assert [trial.recipe.train.epochs for trial in trials[:4]] == [12, 6, 3, 1]
 
 
+def test_a_line_with_epochs_of_its_own_is_the_whole_of_its_parts(tmp_path: Path) -> None:
+    long = (Arm("long", ("train.epochs=4",)),)
+    found = places(long, load_recipe(small_recipe()), fractions=[Fraction(1, 2)], epochs=[3, 4], equal_steps=True)
+    trials = plan(small_recipe(), arms_of(found), tmp_path, seeds=1)
+    assert [trial.recipe.train.epochs for trial in trials] == [8, 4, 3]
+
+
 @pytest.mark.parametrize("text", ["0", "3/2", "-1", "1/0", "half"])
 def test_what_is_no_part_is_refused(text: str) -> None:
     with pytest.raises(ExperimentError, match="fraction"):

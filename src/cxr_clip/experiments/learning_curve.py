@@ -42,10 +42,11 @@ def places(
     """
     found: list[Place] = []
     for line in lines:
+        whole = _epochs(line, recipe)
         for fraction in sorted(set(fractions) - {1}):
-            found.append(Place(_part(line, recipe, fraction, equal_steps=equal_steps), line, DATA))
+            found.append(Place(_part(line, fraction, whole if equal_steps else None), line, DATA))
         found.append(Place(line, line, DATA))
-        for count in sorted(set(epochs) - {recipe.train.epochs}):
+        for count in sorted(set(epochs) - {whole}):
             arm = Arm(
                 f"{line.name}, {count} {'epoch' if count == 1 else 'epochs'}",
                 (*line.overrides, f"train.epochs={count}"),
@@ -55,10 +56,17 @@ def places(
     return found
 
 
-def _part(line: Arm, recipe: Recipe, fraction: Fraction, *, equal_steps: bool) -> Arm:
+def _epochs(line: Arm, recipe: Recipe) -> int:
+    """How many epochs a line trains with all patients: its own number, or the recipe's."""
+    own = [value for key, _, value in (change.partition("=") for change in line.overrides) if key == "train.epochs"]
+    return int(own[-1]) if own and own[-1].isdecimal() else recipe.train.epochs
+
+
+def _part(line: Arm, fraction: Fraction, whole: int | None) -> Arm:
+    """The arm of a part; `whole` is how many epochs of all patients it makes up for, None for those of the line."""
     changes = [f"data.part.fraction={float(fraction)}"]
-    if equal_steps:
-        changes.append(f"train.epochs={round(recipe.train.epochs / fraction)}")
+    if whole is not None:
+        changes.append(f"train.epochs={round(whole / fraction)}")
     name = f"{line.name}, {float(fraction):g} of the patients"
     return Arm(name, (*line.overrides, *changes), seeded=(*line.seeded, "data.part.seed"))
 

@@ -119,6 +119,8 @@ def _curve_sections(curves: Sequence[Curve], compared: Compared, measured: Seque
     sections = []
     for axis, (heading, x_label) in _AXES.items():
         here = [curve for curve in curves if curve.axis == axis]
+        if not here:
+            continue
         panels = [
             Panel(
                 FIGURES[name],
@@ -131,8 +133,7 @@ def _curve_sections(curves: Sequence[Curve], compared: Compared, measured: Seque
             )
             for name in measured
         ]
-        if here:
-            sections.append(CurveSection(heading, tuple(curve.line for curve in here), tuple(panels)))
+        sections.append(CurveSection(heading, tuple(curve.line for curve in here), tuple(panels)))
     return tuple(sections)
 
 

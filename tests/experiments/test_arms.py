@@ -8,6 +8,7 @@ import pytest
 from cxr_clip.data.manifest import ManifestWriter, read_manifest
 from cxr_clip.errors import ExperimentError
 from cxr_clip.experiments.arms import SHORTHANDS, Arm, folder_name, read_arm, require_different
+from cxr_clip.experiments.trials import plan
 from cxr_clip.recipe import SourceSettings, dump_recipe, load_recipe
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe
@@ -94,6 +95,13 @@ def test_arms_with_one_folder_are_refused() -> None:
     assert folder_name("b: two views, ICL") == "b-two-views-icl"
     with pytest.raises(ExperimentError, match="share a folder"):
         require_different([Arm("icl off"), Arm("ICL=off")])
+
+
+def test_a_name_is_any_words(recipe_file: Path, tmp_path: Path) -> None:
+    (trial,) = plan(recipe_file, [Arm('🫁: "lungs", 2')], tmp_path, seeds=1)
+    assert trial.recipe.name == 'tiny: 🫁: "lungs", 2, seed 0'
+    assert trial.folder == tmp_path / "runs" / "lungs-2" / "seed-0"
+    assert dump_recipe(trial.recipe).encode()
 
 
 @pytest.mark.parametrize("name", ["→ 🫁", "data.augment.contrast=0.1 " * 20])

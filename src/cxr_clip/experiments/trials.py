@@ -70,7 +70,7 @@ def plan(recipe: Path, arms: Sequence[Arm], out: Path, *, seeds: int, overrides:
 
 def _trial(recipe: Path, arm: Arm, out: Path, *, seed: int, overrides: Sequence[str]) -> Trial:
     seeded = (f"{key}={seed}" for key in arm.seeded)
-    name = json.dumps(f"{load_recipe(recipe, overrides).name}: {arm.name}, seed {seed}")
+    name = json.dumps(f"{load_recipe(recipe, overrides).name}: {arm.name}, seed {seed}", ensure_ascii=False)
     asked = load_recipe(recipe, (*overrides, *arm.overrides, *seeded, f"name={name}"))
     return Trial(arm, seed, asked, out / RUNS / folder_name(arm.name) / f"seed-{seed}")
 

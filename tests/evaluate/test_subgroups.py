@@ -11,6 +11,7 @@ from cxr_clip.evaluate.benchmarks import measure
 from cxr_clip.evaluate.contract import Benchmark, SubgroupsTask
 from cxr_clip.evaluate.page_subgroups import subgroup_table
 from cxr_clip.evaluate.report import write_report
+from cxr_clip.evaluate.statistics import exact
 from cxr_clip.evaluate.subgroup_attributes import age_band, group_of, in_order
 from cxr_clip.evaluate.subgroup_figures import comparable, gaps_of, normal_p, range_by_chance
 from cxr_clip.evaluate.subgroup_recall import recall_of
@@ -236,6 +237,17 @@ def test_the_page_shows_every_group_and_gap(embedder, known, prompts, tmp_path):
     assert page.count('class="bar s1"') == page.count('class="bar s2"') == 4 + 2 + 3 + 2
     assert "From best to worst" in page
     assert subgroup_table(replace(result, subgroups=None)) is None
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_groups_that_all_have_one_figure_have_places(embedder, known, prompts, value):
+    result = measured(embedder, known, prompts)
+    groups = tuple(replace(one, auroc=exact(value, 30), recall=None) for one in result.subgroups.groups)
+    gaps = tuple(replace(one, adjusted=1e-9) for one in result.subgroups.gaps if one.figure == "auroc")
+    table = subgroup_table(replace(result, subgroups=replace(result.subgroups, groups=groups, gaps=gaps)))
+    places = {mark.point for one in table.attributes for row in one.rows for mark in row.marks}
+    assert places == {0.0 if value == 0 else 100.0}
+    assert {gap.adjusted for one in table.attributes for gap in one.gaps} == {"< 0.001"}
 
 
 def test_nothing_to_compare_is_told_and_no_fault(embedder, world_of, prompts, tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cxr_clip.evaluate.compare_page import p_in_words
 from cxr_clip.evaluate.contract import SubgroupsTask
 from cxr_clip.evaluate.page import of_decimals, of_percent
 from cxr_clip.evaluate.results import BenchmarkResult
@@ -136,11 +137,18 @@ def _column(
     estimates = [one for group in found.groups if (one := of(group)) is not None]
     if not estimates:
         return None
-    low, high = min(one.low for one in estimates), max(one.high for one in estimates)
-    ends = np.floor(20 * low) / 20, np.ceil(20 * high) / 20
+    ends = _ends(min(one.low for one in estimates), max(one.high for one in estimates))
     left, right = (f"{end:.2f}" if shown is of_decimals else f"{100 * end:.0f}\N{NO-BREAK SPACE}%" for end in ends)
     place = _place(chance, ends) if chance is not None and ends[0] <= chance <= ends[1] else None
     return _Column(figure, Scale(title, left, right, place), of, shown, ends)
+
+
+def _ends(low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis at twentieths; two different ones even where nothing strays, as of a model without fault."""
+    first, last = int(np.floor(20 * low)), int(np.ceil(20 * high))
+    if first == last:
+        first, last = max(0, first - 1), max(1, last)
+    return first / 20, last / 20
 
 
 def _attribute(name: str, found: Subgroups, columns: Sequence[_Column]) -> AttributeRows:
@@ -185,8 +193,8 @@ def _gap_row(gap: Gap, columns: Sequence[_Column]) -> GapRow:
         value=column.shown(gap.difference)[0],
         interval=column.shown(gap.difference)[1],
         by_chance=column.shown(by_chance)[0],
-        p=f"{gap.p:.3f}",
-        adjusted=f"{gap.adjusted:.3f}",
+        p=p_in_words(gap.p),
+        adjusted=p_in_words(gap.adjusted),
     )
 
 

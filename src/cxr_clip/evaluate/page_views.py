@@ -1,5 +1,6 @@
 """Views on the report page: each figure with all images and with single views, and what all of them gain."""
 
+from cxr_clip.evaluate.compare_page import p_in_words
 from cxr_clip.evaluate.differences import Difference
 from cxr_clip.evaluate.figure_rows import FigureRow
 from cxr_clip.evaluate.page import of_decimals, of_percent
@@ -33,7 +34,9 @@ def _row(figure: str, choice: str, one: Estimate, chance: Estimate) -> FigureRow
 def _gain(one: Difference, figure: str) -> FigureRow:
     other = _CHOICES[one.figure.rpartition("/")[2]].lower()
     value, interval = _shown(figure, one.difference)
-    return FigureRow(_words(figure), f"All minus {other}, p {one.p:.3f}, corrected {one.adjusted:.3f}", value, interval)
+    assert one.adjusted is not None, "gains are corrected together"
+    words = f"All minus {other}, p {p_in_words(one.p)}, corrected {p_in_words(one.adjusted)}"
+    return FigureRow(_words(figure), words, value, interval)
 
 
 def _shown(figure: str, one: Estimate) -> tuple[str, str]:

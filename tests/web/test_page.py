@@ -93,12 +93,13 @@ def test_each_view_has_its_own_scores(page: "Page") -> None:
 
 def test_an_abstention_is_shown_as_one(page: "Page") -> None:
     refused = classification("page.png", {}) | {"abstained": ["86% of it is one grey"], "findings": []}
-    open_page(page, {"/api/classify": says(study=refused | {"name": "study"}, images=[refused])})
+    study = refused | {"name": "study", "abstained": ["picture 0: 86% of it is one grey"]}
+    open_page(page, {"/api/classify": says(study=study, images=[refused])})
     choose(page, "page.png")
     assert page.locator(".abstained h3").inner_text() == "The model abstains on the study"
-    assert page.locator(".abstained li").all_inner_texts() == ["86% of it is one grey"]
+    assert page.locator(".abstained li").all_inner_texts() == ["page.png: 86% of it is one grey"]
     assert page.locator(".scores").count() == 0
-    assert page.locator("#status").inner_text() == "The model abstains: 86% of it is one grey."
+    assert page.locator("#status").inner_text() == "The model abstains: page.png: 86% of it is one grey."
 
 
 def test_edited_prompts_and_sentences_are_asked(page: "Page") -> None:

@@ -75,8 +75,11 @@ def test_too_much_is_told_before_it_is_sent(page: "Page") -> None:
     page.set_input_files("#files", {"name": "huge.png", "mimeType": "image/png", "buffer": bytes(2**20 + 1)})
     expect(page.locator("#status")).to_have_text("Left out: huge.png is larger than 1 MiB.")
     page.set_input_files("#files", [upload("a.png"), upload("b.png")])
-    expect(page.locator("#thumbnails li")).to_have_count(1)
+    expect(page.locator("#thumbnails .view")).to_have_count(1)
     expect(page.locator(".scores")).to_be_visible()
+    expect(page.locator("#thumbnails .unread")).to_have_text("Left out: a study has at most 1 pictures.")
+    page.click("#clear")
+    expect(page.locator("#thumbnails li")).to_have_count(0)
     assert [form["images"][0][0] for form in asked.of("/api/picture")] == ["a.png"]
 
 

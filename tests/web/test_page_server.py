@@ -103,7 +103,8 @@ def test_an_indexed_picture_finds_its_own_study(page: "Page", address: str, plac
 def test_a_mistake_has_the_servers_sentence(page: "Page", address: str) -> None:
     page.goto(address)
     page.set_input_files("#files", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
-    expect(page.locator(".unread")).to_contain_text("notes.txt: picture 0 is no PNG, JPEG or DICOM file")
+    expect(page.locator(".unread")).to_contain_text("notes.txt is no PNG, JPEG or DICOM file")
+    expect(page.locator("#status")).to_have_text("None of the files could be read as a picture.")
     page.click("#tab-similar")
     page.check("[name=by][value=study]", force=True)
     page.fill("#similar-study", "nobody")

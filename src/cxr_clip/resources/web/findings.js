@@ -34,7 +34,8 @@ export function showFindings(answers, evidence) {
   let told = null;
   answers.addEventListener("change", () => {
     draw();
-    if (answers.state.kind === "answered" && answers.state !== told) say(summary(answers.state.answer.study));
+    if (answers.state.kind === "answered" && answers.state !== told) say(summary(answers.state));
+    if (answers.state.kind === "unreadable") say(WORDS.unreadable);
     if (answers.state.kind === "refused") say(""); // the refusal is an alert of its own
     told = answers.state;
   });
@@ -48,8 +49,8 @@ function waiting(panel) {
   return panel.classList.add("old");
 }
 
-function summary(study) {
-  if (study.abstained.length) return `The model abstains: ${study.abstained.join("; ")}.`;
+function summary({ views, answer: { study } }) {
+  if (study.abstained.length) return `The model abstains: ${named(study.abstained, views).join("; ")}.`;
   return `${plural(study.findings.length, "finding")} from ${plural(study.images, "picture")}.`;
 }
 
@@ -64,7 +65,8 @@ function answered(answers, evidence, chosen, draw) {
     choice("order", "Order", Object.entries(ORDERS), chosen, draw),
   );
   const top = answers.stale ? [head, changed(answers)] : [head];
-  if (shown.abstained.length) return [...top, abstention(views[place]?.file.name ?? "the study", shown.abstained)];
+  const reasons = named(shown.abstained, views);
+  if (reasons.length) return [...top, abstention(views[place]?.file.name ?? "the study", reasons)];
   const beside = place < 0 && views.length > 1 ? answer.images : [];
   const rows = [...shown.findings];
   if (chosen.order === "score") rows.sort((one, other) => other.score - one.score);
@@ -113,6 +115,11 @@ function caption(rows, beside) {
   if (calibrated < rows.length) words.push(similar);
   if (beside.length) words.push("Ticks: each picture alone.");
   return paragraph("caption", words.join(" "));
+}
+
+// The server counts the pictures of a request from 0; people see names.
+function named(reasons, views) {
+  return reasons.map((reason) => reason.replace(/^picture (\d+)(?=:)/, (words, place) => views[place]?.file.name ?? words));
 }
 
 function abstention(whose, reasons) {

@@ -8,6 +8,7 @@ export const BESIDE = 4;
 export class Study extends EventTarget {
   views = [];
   active = null;
+  leftOut = null; // a sentence about files that were not taken, the last time that some came
   #count = 0;
 
   // The views of the patient: not what was laid beside them to compare.
@@ -36,9 +37,10 @@ export class Study extends EventTarget {
       else if (file.size > limits.file_bytes) left.push(`${file.name} is larger than ${megabytes(limits.file_bytes)}`);
       else this.views.push(this.#viewOf(file));
     }
+    this.leftOut = left.length ? `Left out: ${[...new Set(left)].join("; ")}.` : null;
     this.#tell("files");
     this.#readNext();
-    return left.length ? `Left out: ${[...new Set(left)].join("; ")}.` : null;
+    return this.leftOut;
   }
 
   // Lays the picture of another study beside the views; the model is not asked about it.
@@ -55,6 +57,7 @@ export class Study extends EventTarget {
 
   remove(view) {
     view.reading.cancel();
+    this.leftOut = null;
     this.views = this.views.filter((one) => one !== view);
     if (this.active === view) this.active = this.shown[0] ?? null;
     this.#tell("files");
@@ -65,6 +68,7 @@ export class Study extends EventTarget {
     this.views.forEach((view) => view.reading.cancel());
     this.views = [];
     this.active = null;
+    this.leftOut = null;
     this.#tell("files");
   }
 

@@ -46,7 +46,9 @@ function receiveDrops(take) {
 
 function draw(study) {
   const held = document.activeElement?.id;
-  byId("thumbnails").replaceChildren(...study.views.map((view, number) => thumbnail(study, view, number + 1)));
+  const views = study.views.map((view, number) => thumbnail(study, view, number + 1));
+  if (study.leftOut) views.push(element("li", { className: "unread" }, element("p", { textContent: study.leftOut })));
+  byId("thumbnails").replaceChildren(...views);
   byId("more").hidden = byId("clear").hidden = !study.views.length;
   if (held?.startsWith("view-")) byId(held)?.focus(); // who uses keys stays where they are
 }
@@ -92,9 +94,11 @@ function shortened(name) {
 
 // A file that is no picture stays none: only what may pass is tried again.
 function unread(study, view, remove) {
-  const name = element("strong", { textContent: `${view.file.name}: ` });
+  const name = element("strong", { textContent: view.file.name });
+  const reason = view.error.message.replace(/^picture 0/, ""); // it was asked about alone
+  const between = reason === view.error.message ? ": " : "";
   const again = button("Try again", () => study.retry(view), { id: `view-${view.id}-retry` });
-  const told = element("p", { role: "alert" }, name, view.error.message);
+  const told = element("p", { role: "alert" }, name, between, reason);
   return element("li", { className: "unread" }, told, view.error.mayPass ? again : null, remove);
 }
 

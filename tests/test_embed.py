@@ -97,6 +97,8 @@ def test_a_device_that_is_absent_is_told(run: Run, tmp_path: Path) -> None:
 def test_one_text_that_is_no_list_is_refused(embedder: Embedder) -> None:
     with pytest.raises(EmbeddingInputError, match=r"not one text: give \['There is a small right"):
         embedder.embed_texts(SENTENCES[0])
+    with pytest.raises(EmbeddingInputError, match=r"text 1 is of type float: give a str"):
+        embedder.embed_texts([SENTENCES[0], float("nan")])  # type: ignore[list-item]
 
 
 def test_the_image_that_cannot_be_read_is_named(embedder: Embedder, tmp_path: Path) -> None:

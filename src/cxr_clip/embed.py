@@ -111,10 +111,16 @@ class Embedder:
     def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "count dim"]:
         """The embeddings of texts (reports, sentences or prompts), on the CPU.
 
-        Raises EmbeddingInputError for a single text that is not in a list: its letters would be the texts.
+        Raises EmbeddingInputError for a single text that is not in a list, as its letters would be the texts, and for
+        what is no text, such as the absent cells of a table.
         """
         if isinstance(texts, str):
             raise EmbeddingInputError(f"embed_texts takes a list of texts, not one text: give [{texts[:40]!r}]")
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise EmbeddingInputError(
+                    f"text {number} is of type {type(text).__name__}: give a str, or leave it out"
+                )
         parts = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
         return self._joined(self.encoder.embed_sentences(part) for part in parts)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cxr_clip.evaluate.compare_page import p_in_words
 from table_of import Results, interval, row
 
 FIGURES = {
@@ -79,7 +80,7 @@ def _signed(contrast: Mapping[str, Any]) -> str:
 
 
 def _with_p(contrast: Mapping[str, Any] | None) -> str:
-    return "" if contrast is None else f"{_signed(contrast)}, p {contrast['adjusted']:.3f}"
+    return "" if contrast is None else f"{_signed(contrast)}, p {p_in_words(contrast['adjusted'])}"
 
 
 TABLES = {

@@ -148,7 +148,7 @@ def test_the_image_that_cannot_be_read_is_named(model: Embedder) -> None:
 def test_names_are_taken_in_any_spelling_and_mistakes_are_told() -> None:
     assert [one.finding for one in prompts_for(["pleural_effusion", "No Tube."])] == ["Pleural Effusion", "No Tube."]
     assert len(prompts_for()) >= len(FINDINGS)
-    with pytest.raises(PromptError, match=r"did you mean 'Pleural Effusion'\?; or write a sentence of your own, with"):
+    with pytest.raises(PromptError, match=r"did you mean 'Pleural Effusion'\? - or write a sentence of your own, with"):
         prompts_for(["plueral effusion"])
     with pytest.raises(PromptError, match="the style 'biovil' has no prompt for Edema: it has Pneumonia"):
         prompts_for(["Edema"], style="biovil")

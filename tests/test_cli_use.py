@@ -115,7 +115,9 @@ def test_a_study_is_classified(
     (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (line["name"], line["images"], line["findings"][0]["finding"]) == ("study", 1, "Fracture")
     assert command("classify", run, *files[:2], "--study", "--finding", "edema") == 3
-    assert f"study: the model abstains: {files[1]}: it has hardly" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"study: the model abstains: {files[1]}: it has hardly" in shown
+    assert "--always scores pictures that look like no chest X-ray too" in shown
 
 
 def test_mistakes_are_told_in_one_sentence(

@@ -104,7 +104,7 @@ def _prompt(finding: Question, known: Mapping[str, ZeroShotPrompt], style: str) 
     try:
         name = canonical(finding)
     except PromptError as error:
-        raise PromptError(f"{str(error).rstrip('.')}; or write a sentence of your own, with a full stop") from error
+        raise PromptError(f"{str(error).rstrip('.')} - or write a sentence of your own, with a full stop") from error
     if name not in known:
         raise PromptError(f"the style {style!r} has no prompt for {name}: it has {', '.join(known)}")
     return known[name]

@@ -94,6 +94,8 @@ def classify(
     if not as_json and not quiet and not always and model.reference is None:
         say(f"Only colour, contrast and shape of the pictures were checked; for more: cxr-clip reference {run}")
     if any(answer.abstained for answer in answers):
+        if not (as_json or quiet or always):
+            say("--always scores pictures that look like no chest X-ray too")
         raise typer.Exit(ABSTAINED)
 
 

@@ -61,7 +61,7 @@ def _add_refusals(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         known = {
             404: "there is nothing at this address: /api lists what there is",
-            405: "this address takes another method",
+            405: "this address takes another method: /api says which",
         }
         return JSONResponse({"error": known.get(error.status_code, error.detail)}, error.status_code, error.headers)
 

@@ -1,6 +1,7 @@
 """Pages that stand alone: one file with styles and pictures inside, and nothing from elsewhere."""
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _THUMBNAIL = 224
+# Headings of a template that a list of contents can lead to, and where such a list goes.
+_HEADING = re.compile(r"<h2>(?P<words>.*?)</h2>", re.DOTALL)
+CONTENTS_PLACE = "<!-- contents -->"
 
 
 def render_page(template: str, values: Mapping[str, Any]) -> str:
@@ -23,6 +27,20 @@ def render_page(template: str, values: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(values)
+
+
+def with_contents(page: str, *, least: int = 6) -> str:
+    """A page with a list of its sections where it says `CONTENTS_PLACE`, as soon as it has `least` of them."""
+    found = [match["words"] for match in _HEADING.finditer(page)]
+    if len(found) < least:
+        return page
+    numbers = iter(range(len(found)))
+    headed = _HEADING.sub(lambda match: f'<h2 id="section-{next(numbers)}">{match["words"]}</h2>', page)
+    links = "".join(f'<li><a href="#section-{number}">{words}</a></li>' for number, words in enumerate(found))
+    contents = (
+        f'<nav aria-label="Contents"><details><summary>{len(found)} sections</summary><ol>{links}</ol></details></nav>'
+    )
+    return headed.replace(CONTENTS_PLACE, contents, 1)
 
 
 def data_address(picture: NDArray[np.uint8]) -> str:

@@ -13,7 +13,7 @@ from cxr_clip.evaluate.published_figures import published_of
 from cxr_clip.evaluate.rare import RareResult
 from cxr_clip.evaluate.results import BenchmarkResult
 from cxr_clip.evaluate.training_log import NO_CURVES, TrainingCurves
-from cxr_clip.html_pages import data_address, render_page
+from cxr_clip.html_pages import data_address, render_page, with_contents
 from cxr_clip.whole_files import write_whole
 
 TEMPLATE = "report.html.j2"
@@ -126,4 +126,4 @@ def report_html(
         "unreadable": curves.unreadable,
         "warnings": curves.warnings,
     }
-    return render_page(TEMPLATE, values)
+    return with_contents(render_page(TEMPLATE, values))

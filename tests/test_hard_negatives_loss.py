@@ -1,5 +1,6 @@
-"""Hard negatives in the loss: further columns of the softmax from image to text, in every form that the loss has."""
+"""The term of hard negatives: each image's own text against the turned forms of that text alone."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cxr_clip.losses import info_nce, info_nce_at_once, log_sum_of_hard_negatives, study_contrast
+from cxr_clip.losses import LossWeights, info_nce_at_once, own_contrast, study_contrast, weighted_sum
 from cxr_clip.tensors import EmbeddedViews
-from cxr_clip.tiles import info_nce_by_tiles
 
 
 def unit_rows(count: int, dim: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -26,33 +26,35 @@ def hard(count: int, dim: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def slow(images: Tensor, texts: Tensor, turned: tuple[Tensor, ...], scale: float) -> float:
-    """By the definition: a longer row for each image, the plain column for each text."""
-    count, total = len(images), 0.0
-    for i in range(count):
+    """By the definition: one short row for each study that has a hard negative."""
+    losses = []
+    for i in range(len(images)):
         own = [one[i] for one in turned if one[i].abs().sum() > 0]
-        row = torch.stack([scale * images[i] @ text for text in (*texts, *own)])
-        column = torch.stack([scale * image @ texts[i] for image in images])
-        total += float(row.logsumexp(0) - row[i] + column.logsumexp(0) - column[i]) / 2
-    return total / count
+        if own:
+            row = torch.stack([scale * images[i] @ text for text in (texts[i], *own)])
+            losses.append(float(row.logsumexp(0) - row[0]))
+    return sum(losses) / len(losses)
 
 
 def test_equals_the_loop_over_the_definition() -> None:
     images, texts, turned = unit_rows(5, 4, 0), unit_rows(5, 4, 1), hard(5, 4, 2)
-    scale = torch.tensor([9.0], dtype=torch.float64)
-    further = log_sum_of_hard_negatives(images, turned, scale)
-    assert info_nce(images, texts, scale, further=further).item() == pytest.approx(
-        slow(images, texts, turned, 9.0), abs=1e-12
-    )
+    found = own_contrast(images, texts, turned, torch.tensor([9.0], dtype=torch.float64))
+    assert found.item() == pytest.approx(slow(images, texts, turned, 9.0), abs=1e-12)
 
 
-def test_absent_ones_leave_the_loss_and_its_gradients_alone() -> None:
+def test_one_that_is_as_near_as_the_text_costs_log_two_in_any_batch() -> None:
+    for count in (2, 50):
+        images, texts = unit_rows(count, 4, 0), unit_rows(count, 4, 1)
+        found = own_contrast(images, texts, (texts,), torch.tensor([9.0], dtype=torch.float64))
+        assert found.item() == pytest.approx(math.log(2), abs=1e-12)
+
+
+def test_where_all_are_absent_the_term_and_its_gradients_are_0() -> None:
     images, texts = unit_rows(5, 4, 0).requires_grad_(), unit_rows(5, 4, 1)
-    scale, nothing = torch.tensor([9.0], dtype=torch.float64), torch.zeros(5, 4, dtype=torch.float64)
-    plain = info_nce(images, texts, scale)
-    with_absent = info_nce(images, texts, scale, further=log_sum_of_hard_negatives(images, (nothing,), scale))
-    assert with_absent.item() == plain.item()
-    gradients = [torch.autograd.grad(loss, images)[0] for loss in (plain, with_absent)]
-    assert torch.equal(*gradients)
+    nothing = torch.zeros(5, 4, dtype=torch.float64)
+    term = own_contrast(images, texts, (nothing,), torch.tensor([9.0], dtype=torch.float64))
+    assert term.item() == 0
+    assert torch.equal(torch.autograd.grad(term, images)[0], nothing)
 
 
 def test_without_hard_negatives_not_a_bit_changes() -> None:
@@ -62,7 +64,9 @@ def test_without_hard_negatives_not_a_bit_changes() -> None:
     )
     scale = torch.tensor([14.0])
     pairs = [info_nce_at_once(image, text, scale) for image in views.images for text in views.texts]
-    assert torch.equal(study_contrast(views, scale).image_text, torch.stack(pairs).mean())
+    terms = study_contrast(views, scale)
+    assert torch.equal(terms.image_text, torch.stack(pairs).mean())
+    assert terms.hard_negative is None
 
 
 def test_each_text_brings_its_own_to_both_images() -> None:
@@ -72,40 +76,19 @@ def test_each_text_brings_its_own_to_both_images() -> None:
     views = EmbeddedViews(images=images, texts=texts, hard_negatives=(*of_first, *of_second))
     terms, plain = study_contrast(views, scale), study_contrast(replace(views, hard_negatives=()), scale)
     expected = [slow(v, u, own, 7.0) for v in images for u, own in zip(texts, (of_first, of_second), strict=True)]
-    assert terms.image_text.item() == pytest.approx(sum(expected) / 4, abs=1e-12)
-    assert torch.equal(terms.image_image, plain.image_image)
-    assert torch.equal(terms.text_text, plain.text_text)
-
-
-@pytest.mark.parametrize("scale", [3.0, 100.0])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("side", [3, 64])
-def test_tiles_give_the_value_and_gradients_of_the_whole_matrix(side: int, smoothing: float, scale: float) -> None:
-    found = []
-    for form in (info_nce_at_once, info_nce_by_tiles):
-        leaves = [unit_rows(11, 6, seed).requires_grad_() for seed in range(3)]
-        temperature = torch.tensor([scale], dtype=torch.float64, requires_grad=True)
-        images, texts, turned = leaves
-        further = log_sum_of_hard_negatives(images, (turned, *hard(11, 6, 7)), temperature)
-        tiles = {} if form is info_nce_at_once else {"side": side}
-        loss = form(images, texts, temperature, label_smoothing=smoothing, further=further, **tiles)
-        (3 * loss).backward()
-        found.append((loss.detach(), temperature.grad, *(leaf.grad for leaf in leaves)))
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
-
-
-def test_tiles_hold_hard_negatives_above_every_text_in_single_precision() -> None:
-    images, texts = unit_rows(7, 6, 0, torch.float32), -unit_rows(7, 6, 0, torch.float32)
-    scale = torch.tensor([100.0])
-    further = log_sum_of_hard_negatives(images, (images,), scale)
-    expected = info_nce_at_once(images, texts, scale, further=further)
-    torch.testing.assert_close(info_nce_by_tiles(images, texts, scale, further=further), expected)
+    assert terms.hard_negative is not None
+    assert terms.hard_negative.item() == pytest.approx(sum(expected) / 4, abs=1e-12)
+    for name in ("image_text", "image_image", "text_text"):
+        assert torch.equal(getattr(terms, name), getattr(plain, name))
+    weights = LossWeights(hard_negative=3.0)
+    added = weighted_sum(terms, weights) - weighted_sum(plain, weights)
+    assert added.item() == pytest.approx(3 * terms.hard_negative.item(), abs=1e-12)
 
 
 def test_half_precision_is_taken_to_single() -> None:
-    images, turned = (unit_rows(4, 6, seed, torch.float32).bfloat16() for seed in (0, 1))
+    images, texts, turned = (unit_rows(4, 6, seed, torch.float32).bfloat16() for seed in (0, 1, 2))
+    scale = torch.tensor([50.0])
     with torch.autocast("cpu", torch.bfloat16):
-        found = log_sum_of_hard_negatives(images, (turned,), torch.tensor([50.0]))
+        found = own_contrast(images, texts, (turned,), scale)
     assert found.dtype is torch.float32
-    torch.testing.assert_close(found, 50 * (images.float() * turned.float()).sum(dim=1))
+    torch.testing.assert_close(found, own_contrast(images.float(), texts.float(), (turned.float(),), scale))

@@ -25,11 +25,15 @@ _NOWHERE = -1e4
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each term counts in the total; the defaults are the paper's (λ_I = 1.0, λ_T = 0.5)."""
+    """How much each term counts in the total; the defaults are the paper's (λ_I = 1.0, λ_T = 0.5).
+
+    `hard_negative` is none of the paper's, and of no account without hard negatives.
+    """
 
     image_text: float = 1.0
     image_image: float = 1.0
     text_text: float = 0.5
+    hard_negative: float = 1.0
 
 
 def info_nce(
@@ -38,18 +42,16 @@ def info_nce(
     scale: Float[Tensor, "*one"],
     *,
     label_smoothing: float = 0.0,
-    further: Float[Tensor, "batch"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the symmetric InfoNCE loss of unit-length embeddings whose rows belong together.
 
     `scale` is 1/temperature, of shape [] or [1]. Half-precision embeddings are taken to float32 first, also under
     autocast: similarities times 100 do not survive eight bits of mantissa. More than `WHOLE` studies are compared by
-    tiles, to the same value within rounding. `further` (see `log_sum_of_hard_negatives`) is what each row of x is
-    compared with beside the rows of y; the columns know nothing of it.
+    tiles, to the same value within rounding.
     """
     form = info_nce_by_tiles if len(x) > WHOLE else info_nce_at_once
     with torch.autocast(device_type=x.device.type, enabled=False):
-        return form(_at_least_float32(x), _at_least_float32(y), scale, label_smoothing=label_smoothing, further=further)
+        return form(_at_least_float32(x), _at_least_float32(y), scale, label_smoothing=label_smoothing)
 
 
 def info_nce_at_once(
@@ -58,56 +60,63 @@ def info_nce_at_once(
     scale: Float[Tensor, "*one"],
     *,
     label_smoothing: float = 0.0,
-    further: Float[Tensor, "batch"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return InfoNCE by its definition, of float32 or float64 embeddings, with the whole matrix in memory."""
     similarities = scale * (x @ y.T)
     diagonal = torch.arange(len(x), device=x.device)
     by_rows = functional.cross_entropy(similarities, diagonal, label_smoothing=label_smoothing)
     by_columns = functional.cross_entropy(similarities.T, diagonal, label_smoothing=label_smoothing)
-    if further is not None:
-        by_rows = by_rows + functional.softplus(further - similarities.logsumexp(dim=1)).mean()
     return (by_rows + by_columns) / 2
 
 
-def log_sum_of_hard_negatives(
-    images: Float[Tensor, "batch dim"], turned: Sequence[Float[Tensor, "batch dim"]], scale: Float[Tensor, "*one"]
-) -> Float[Tensor, "batch"]:
-    """Return the logarithm of the sum of exp(s v·n) over the hard negatives n of each study's own text.
+def own_contrast(
+    images: Float[Tensor, "batch dim"],
+    texts: Float[Tensor, "batch dim"],
+    turned: Sequence[Float[Tensor, "batch dim"]],
+    scale: Float[Tensor, "*one"],
+) -> Float[Tensor, ""]:
+    """Return the cross-entropy of each image's own text against the hard negatives of that text alone.
 
-    A row of zeros is a hard negative that is absent. They join the softmax from image to text, as in NegCLIP
-    (Yuksekgonul et al. 2023), where an image is compared with those of the whole batch and not of its own text alone.
+    A row of zeros is a hard negative that is absent; the mean is over the studies that have one, and 0 where none has.
+    In NegCLIP (Yuksekgonul et al. 2023) hard negatives join the softmax over the batch, where their part falls with the
+    number of studies; here it does not.
     """
     with torch.autocast(device_type=images.device.type, enabled=False):
-        own = torch.stack([(_at_least_float32(images) * _at_least_float32(one)).sum(dim=1) for one in turned])
+        v, t = _at_least_float32(images), _at_least_float32(texts)
+        similarities = scale * torch.stack([(v * _at_least_float32(one)).sum(dim=1) for one in turned])
         absent = torch.stack([(one == 0).all(dim=1) for one in turned])
-        return (scale * own).masked_fill(absent, _NOWHERE).logsumexp(dim=0)
+        nearest = similarities.masked_fill(absent, _NOWHERE).logsumexp(dim=0)
+        losses = functional.softplus(nearest - scale * (v * t).sum(dim=1))
+        has_one = ~absent.all(dim=0)
+        return (losses * has_one).sum() / has_one.sum().clamp(min=1)
 
 
 def study_contrast(views: EmbeddedViews, scale: Float[Tensor, "*one"], *, label_smoothing: float = 0.0) -> LossTerms:
-    """Return the three terms of a batch: images with texts, images with images, texts with texts.
+    """Return the terms of a batch: images with texts, images with images, texts with texts, images with hard negatives.
 
     A term between two images (two texts) is absent where the batch has one. `label_smoothing` acts on the image-text
-    term only, as in the paper's published code; pass 0 when validating. Hard negatives act on that term too.
+    term only, as in the paper's published code; pass 0 when validating. Without hard negatives their term is absent.
     """
-    each = len(views.hard_negatives) // len(views.texts)
-    turned = [views.hard_negatives[number * each : (number + 1) * each] for number in range(len(views.texts))]
     pairs = [
-        info_nce(
-            image,
-            text,
-            scale,
-            label_smoothing=label_smoothing,
-            further=log_sum_of_hard_negatives(image, of_text, scale) if of_text else None,
-        )
-        for image in views.images
-        for text, of_text in zip(views.texts, turned, strict=True)
+        info_nce(image, text, scale, label_smoothing=label_smoothing) for image in views.images for text in views.texts
     ]
     return LossTerms(
         image_text=torch.stack(pairs).mean(),
         image_image=info_nce(*views.images, scale) if len(views.images) == 2 else None,
         text_text=info_nce(*views.texts, scale) if len(views.texts) == 2 else None,
+        hard_negative=_hard_negative_term(views, scale) if views.hard_negatives else None,
     )
+
+
+def _hard_negative_term(views: EmbeddedViews, scale: Float[Tensor, "*one"]) -> Float[Tensor, ""]:
+    each = len(views.hard_negatives) // len(views.texts)
+    turned = [views.hard_negatives[number * each : (number + 1) * each] for number in range(len(views.texts))]
+    pairs = [
+        own_contrast(image, text, own, scale)
+        for image in views.images
+        for text, own in zip(views.texts, turned, strict=True)
+    ]
+    return torch.stack(pairs).mean()
 
 
 def weighted_sum(terms: LossTerms, weights: LossWeights) -> Float[Tensor, ""]:
@@ -117,6 +126,8 @@ def weighted_sum(terms: LossTerms, weights: LossWeights) -> Float[Tensor, ""]:
         total = total + weights.image_image * terms.image_image
     if terms.text_text is not None:
         total = total + weights.text_text * terms.text_text
+    if terms.hard_negative is not None:
+        total = total + weights.hard_negative * terms.hard_negative
     return total
 
 

@@ -148,6 +148,7 @@ def _in_words(figures: Mapping[str, float]) -> str:
         "image_text": "image-text {:.3f}",
         "image_image": "image-image {:.3f}",
         "text_text": "text-text {:.3f}",
+        "hard_negative": "hard negatives {:.3f}",
         "scale": "scale {:.1f}",
         "images_per_second": "{:.0f} images/s",
         "recall_at_1": "R@1 {:.3f}",

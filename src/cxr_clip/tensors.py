@@ -87,8 +87,12 @@ class EmbeddedViews:
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The three contrastive terms before weighting; a term is absent where a batch has one image or one text only."""
+    """The contrastive terms before weighting.
+
+    ICL (TCL) is absent where a batch has one image (one text), `hard_negative` where it has no hard negatives.
+    """
 
     image_text: Float[Tensor, ""]
     image_image: Float[Tensor, ""] | None
     text_text: Float[Tensor, ""] | None
+    hard_negative: Float[Tensor, ""] | None = None

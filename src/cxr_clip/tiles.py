@@ -26,7 +26,6 @@ def info_nce_by_tiles(
     scale: Float[Tensor, "*one"],
     *,
     label_smoothing: float = 0.0,
-    further: Float[Tensor, "batch"] | None = None,
     side: int = SIDE,
 ) -> Float[Tensor, ""]:
     """Return what `losses.info_nce` returns, of float32 or float64 embeddings; only its first derivatives exist.
@@ -38,19 +37,10 @@ def info_nce_by_tiles(
     with torch.no_grad():
         own = scale * (x * y).sum(dim=1)
         highest = float(scale.abs().max() * x.norm(dim=1).max() * y.norm(dim=1).max())
-        highest = highest if further is None else max(highest, float(further.max()))
     shift = max(0.0, highest - HIGHEST)
     wide = float(own.min()) - shift < LOWEST
     dtype = torch.float64 if wide else x.dtype
-    loss: Tensor = _InfoNCE.apply(  # type: ignore[no-untyped-call]
-        x.to(dtype),
-        y.to(dtype),
-        scale.to(dtype),
-        None if further is None else further.to(dtype),
-        shift,
-        label_smoothing,
-        side,
-    )
+    loss: Tensor = _InfoNCE.apply(x.to(dtype), y.to(dtype), scale.to(dtype), shift, label_smoothing, side)  # type: ignore[no-untyped-call]
     return loss.to(x.dtype)
 
 
@@ -59,14 +49,7 @@ class _InfoNCE(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        y: Tensor,
-        scale: Tensor,
-        further: Tensor | None,
-        shift: float,
-        smoothing: float,
-        side: int,
+        ctx: Any, x: Tensor, y: Tensor, scale: Tensor, shift: float, smoothing: float, side: int
     ) -> Float[Tensor, ""]:
         count = len(x)
         rows, columns = x.new_zeros(count), x.new_zeros(count)
@@ -76,9 +59,7 @@ class _InfoNCE(torch.autograd.Function):
                 values = tile(across, down)
                 rows[across] += values.sum(dim=1)
                 columns[down] += values.sum(dim=0)
-        if further is not None:
-            rows += (further - shift).exp()
-        ctx.save_for_backward(x, y, scale, further, rows, columns)
+        ctx.save_for_backward(x, y, scale, rows, columns)
         ctx.shift, ctx.smoothing, ctx.side = shift, smoothing, side
         sums = (rows.log().mean() + columns.log().mean()) / 2 + shift
         return sums - scale.reshape(()) * _target(x, y, smoothing)
@@ -86,7 +67,7 @@ class _InfoNCE(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, scale, further, rows, columns = ctx.saved_tensors
+        x, y, scale, rows, columns = ctx.saved_tensors
         count, smoothing = len(x), ctx.smoothing
         by_rows, by_columns = 1 / rows, 1 / columns
         to_x, to_y = torch.zeros_like(x), torch.zeros_like(y)
@@ -104,8 +85,7 @@ class _InfoNCE(torch.autograd.Function):
             gradient.div_(2).sub_(other, alpha=1 - smoothing).sub_(other.mean(dim=0), alpha=smoothing)
             gradient.mul_(outer / count)
         to_scale = (to_x * x).sum().reshape(scale.shape)
-        to_further = None if further is None else (further - ctx.shift).exp() * by_rows * (outer / (2 * count))
-        return to_x.mul_(scale), to_y.mul_(scale), to_scale, to_further, None, None, None
+        return to_x.mul_(scale), to_y.mul_(scale), to_scale, None, None, None
 
 
 class _Tile:

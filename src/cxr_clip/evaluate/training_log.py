@@ -9,7 +9,13 @@ import numpy as np
 
 from cxr_clip.evaluate.plots import Series
 
-LOSSES = {"loss": "total", "image_text": "image–text", "image_image": "image–image", "text_text": "text–text"}
+LOSSES = {
+    "loss": "total",
+    "image_text": "image–text",
+    "image_image": "image–image",
+    "text_text": "text–text",
+    "hard_negative": "hard negatives",
+}
 RECALL = "recall_at_"
 NOT_MEASURED = {"step", "epoch", "kind", "studies", "texts"}
 LABELS = {"auroc": "zero-shot AUROC"}

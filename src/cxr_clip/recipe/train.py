@@ -8,11 +8,12 @@ from cxr_clip.recipe.section import Above0, NotNegative, Positive, Section
 
 
 class LossSettings(Section):
-    """Weights of the three terms: MVS, ICL (lambda_I) and TCL (lambda_T)."""
+    """Weights of the terms: MVS, ICL (lambda_I), TCL (lambda_T), and that of `data.hard_negatives`."""
 
     image_text: NotNegative = 1.0
     image_image: NotNegative = 1.0
     text_text: NotNegative = 0.5
+    hard_negative: NotNegative = 1.0
 
 
 class FactorSettings(Section):

@@ -43,8 +43,10 @@ class Recipe(Section):
                 )
         if self.loss.image_text == self.loss.image_image == self.loss.text_text == 0:
             raise ValueError("every loss weight is 0: nothing would be learned")
-        if self.loss.image_text == 0 and self.data.hard_negatives:
-            raise ValueError("data.hard_negatives has no effect with loss.image_text=0: leave it out")
+        if self.loss.hard_negative == 0 and self.data.hard_negatives:
+            raise ValueError("data.hard_negatives has no effect with loss.hard_negative=0: leave it out")
+        if self.loss.hard_negative != LossSettings().hard_negative and not self.data.hard_negatives:
+            raise ValueError("loss.hard_negative has no effect without data.hard_negatives: leave it out")
         return self
 
     @model_validator(mode="after")

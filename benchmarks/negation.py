@@ -1,14 +1,16 @@
-"""What hard negatives do: a run learns on with and without them, and answers the probes of opposite meanings.
+"""What hard negatives do: trainings with and without them, and the probes of opposite meanings.
 
-    python benchmarks/negation.py RUN MANIFEST [--seeds 3] [--epochs 4] [--processes 1] [--set section.key=value ...]
+    python benchmarks/negation.py --work FOLDER [--seeds 3] [--epochs 8] [--processes 2] [--set section.key=value ...]
 
-Each seed takes up RUN twice, with a locked image tower, one image and one text of a study, the same draws of both, on
-the training studies of MANIFEST; its test studies are measured. Writes results/negation.json: the figures of RUN and of
-each training, and over seeds the mean of what hard negatives change, with its 95 % interval by Student's t.
+Each seed trains the recipe of experiments on made-up reports alone, from random weights, without and with hard
+negatives; the test studies are measured. A stopped program continues. Writes results/negation.json: the figures of each
+training, and over seeds the mean of what hard negatives change, with its 95 % interval by Student's t.
 """
 
 import argparse
 import json
+import os
+import platform
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -17,10 +19,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from learning_on import learn_on
+from reports_alone import recipe_of, trained
 from table_of import over_seeds
 
-from cxr_clip.checkpoint import Run, load_run
+from cxr_clip.checkpoint import Run
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.data.store import ImageStore
@@ -28,6 +30,7 @@ from cxr_clip.embed import Embedder
 from cxr_clip.evaluate.benchmark_table import by_name
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, measure
 from cxr_clip.evaluate.subject import Material
+from cxr_clip.experiments.made_up import make_world
 from cxr_clip.study import Split
 
 RESULTS = Path(__file__).parent / "results" / "negation.json"
@@ -45,9 +48,9 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Asked:
-    """A run and a manifest, for how many epochs the run learns on, and other settings of its recipe."""
+    """Where the runs lie, the manifest, for how many epochs each is trained, and other settings of their recipe."""
 
-    run: Path
+    work: Path
     manifest: Path
     epochs: int
     settings: tuple[str, ...] = ()
@@ -67,15 +70,16 @@ def measured(run: Run, manifest: Path) -> Figures:
     }
 
 
-def learned_on(asked: Asked, seed: int, hard_negatives: int) -> Figures:
-    """The figures after further epochs."""
-    settings = {"data.hard_negatives": hard_negatives, "train.seed": seed, "train.epochs": asked.epochs}
-    return measured(learn_on(asked.run, asked.manifest, settings, overrides=asked.settings), asked.manifest)
+def of_training(way: str, seed: int, asked: Asked) -> Figures:
+    """The figures after one training."""
+    settings = (f"data.hard_negatives={WAYS[way]}", *(asked.settings if WAYS[way] else ()))
+    recipe = recipe_of(asked.manifest, seed=seed, epochs=asked.epochs, overrides=settings)
+    return measured(trained(recipe, asked.work / f"{way}-{seed}"), asked.manifest)
 
 
 def of_seed(seed: int, *, asked: Asked) -> dict[str, Figures]:
-    """The figures of both ways to learn on."""
-    return {way: learned_on(asked, seed, count) for way, count in WAYS.items()}
+    """The figures of both trainings."""
+    return {way: of_training(way, seed, asked) for way in WAYS}
 
 
 def change(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:
@@ -89,36 +93,28 @@ def changes(pairs: Sequence[Mapping[str, Figures]]) -> dict[str, dict[str, float
     return {name: change([(pair["without"][name], pair["with"][name]) for pair in pairs]) for name in pairs[0]["with"]}
 
 
-def about(folder: Path) -> dict[str, object]:
-    """What a run is, and after how many epochs it was validated last: it may have been stopped before its end."""
-    recipe = load_run(folder).recipe
-    entries = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    epochs = max(entry["epoch"] for entry in entries if entry["kind"] == "validate")
-    return {"recipe": recipe.name, "image_size": recipe.data.image_size, "epochs": round(epochs)}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("manifest", type=Path)
-    parser.add_argument("--seeds", type=int, default=3, help="two or more")
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--set", dest="settings", nargs="*", default=[], metavar="section.key=value")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--set", dest="settings", nargs="*", default=[], metavar="section.key=value", help="with them")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     if given.seeds < 2:
         parser.error(f"--seeds {given.seeds}: one seed does not tell how seeds vary; give 2 or more")
-    asked = Asked(given.run, given.manifest, given.epochs, tuple(given.settings))
+    manifest = make_world(given.work / "world", processes=given.processes).reports
+    asked = Asked(given.work, manifest, given.epochs, tuple(given.settings))
     with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
         pairs = list(pool.map(partial(of_seed, asked=asked), range(given.seeds)))
-    manifest = read_manifest(given.manifest)
+    studies = read_manifest(manifest)
     told = {
-        "model": about(given.run),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "epochs": given.epochs,
-        "training": len(manifest.where(split=Split.TRAIN)),
-        "evaluated": len(manifest.where(split=Split.TEST)),
-        "start": measured(load_run(given.run), given.manifest),
+        "settings": given.settings,
+        "training": len(studies.where(split=Split.TRAIN)),
+        "evaluated": len(studies.where(split=Split.TEST)),
         "seeds": pairs,
         "changes": changes(pairs),
     }

@@ -1,15 +1,15 @@
-"""The benchmarks of what a run learns on: it takes up a run, pairs what is compared, and makes its tables."""
+"""The benchmarks of what reports teach: small trainings on them alone, pairs of what is compared, and their tables."""
 
 import json
 from pathlib import Path
 
 import pytest
-import torch
 from scipy.stats import ttest_rel
 
-from cxr_clip.checkpoint import load_run
+from cxr_clip.data.manifest import read_manifest
+from cxr_clip.experiments.made_up import World, make_world
+from cxr_clip.synthetic import HouseStyle
 from support_data import write_tiny_manifest
-from support_models import tiny_run_folder
 from support_programs import benchmark
 
 
@@ -21,17 +21,26 @@ def test_a_change_is_the_mean_of_paired_differences_with_students_interval() -> 
     assert found["value"] == pytest.approx(found["with"] - found["without"])
 
 
-def test_a_run_learns_on_with_its_text_tower_alone(tmp_path: Path) -> None:
-    negation = benchmark("negation")
+def test_a_training_learns_from_reports_alone_and_is_read_when_it_is_there(tmp_path: Path) -> None:
+    reports = benchmark("reports_alone")
     manifest = write_tiny_manifest(tmp_path / "prepared", train=8, test=6, label_only_every=None)
-    run = tiny_run_folder(tmp_path / "run", manifest)
-    settings = {"data.hard_negatives": 1, "train.epochs": 1}
-    further = negation.learn_on(run, manifest, settings, overrides=["train.batch_size=4"])
-    assert (further.recipe.data.hard_negatives, further.recipe.data.texts_per_study) == (1, 1)
-    before, after = load_run(run).model.state_dict(), further.model.state_dict()
-    moved = {name.split(".")[0] for name, value in before.items() if not torch.equal(value, after[name])}
-    assert moved == {"text", "text_projection", "image_projection", "log_scale"}
-    assert "retrieval image_to_text/recall_at_10" in negation.measured(further, manifest)
+    recipe = reports.recipe_of(manifest, seed=3, epochs=1, overrides=["train.batch_size=4", "data.hard_negatives=1"])
+    assert (recipe.train.seed, recipe.data.hard_negatives, len(recipe.data.sources)) == (3, 1, 1)
+    run = reports.trained(recipe, tmp_path / "run")
+    written = (tmp_path / "run" / "weights.safetensors").stat().st_mtime_ns
+    assert reports.trained(recipe, tmp_path / "run").recipe == run.recipe
+    assert (tmp_path / "run" / "weights.safetensors").stat().st_mtime_ns == written
+    assert "retrieval image_to_text/recall_at_10" in benchmark("negation").measured(run, manifest)
+
+
+def test_a_style_changes_the_words_and_neither_pictures_nor_labels(tmp_path: Path) -> None:
+    styles = benchmark("house_styles")
+    base = make_world(tmp_path / "world", World(reports=6, labels=2)).reports
+    terse = read_manifest(styles.write_style(base, tmp_path / "terse", HouseStyle.TERSE))
+    drawn = read_manifest(base)
+    assert [study.images for study in terse] == [study.images for study in drawn]
+    assert [study.findings for study in terse] == [study.findings for study in drawn]
+    assert any(one.sections != other.sections for one, other in zip(terse, drawn, strict=True))
 
 
 def test_the_table_has_both_means_and_the_interval_of_the_change(tmp_path: Path) -> None:
@@ -40,15 +49,14 @@ def test_the_table_has_both_means_and_the_interval_of_the_change(tmp_path: Path)
         {"without": {"meaning negation/macro": 0.5}, "with": {"meaning negation/macro": 0.7}},
     ]
     results = {
-        "model": {"recipe": "tiny", "image_size": 32, "epochs": 1},
         "epochs": 1,
+        "settings": [],
         "training": 40,
         "evaluated": 6,
-        "start": {"meaning negation/macro": 0.4},
         "seeds": pairs,
         "changes": benchmark("negation").changes(pairs),
     }
     (tmp_path / "negation.json").write_text(json.dumps(results))
     page = benchmark("tables").with_tables("<!-- table: negation -->\n<!-- end of table -->\n", tmp_path)
-    assert "| `negation` | 0.400 | 0.500 | 0.650 | 0.150 (-0.485 to 0.785) |" in page
+    assert "| `negation` | 0.500 | 0.650 | 0.150 (-0.485 to 0.785) |" in page
     assert "Means over 2 seeds" in page

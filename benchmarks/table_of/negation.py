@@ -18,20 +18,18 @@ FIGURES = {
 
 
 def negation(results: Results) -> str:
-    """Each figure before, without and with hard negatives, and the mean difference over seeds."""
-    head = ["figure", "the run", "learned on without", "with hard negatives", "difference"]
+    """Each figure without and with hard negatives, and the mean difference over seeds."""
+    head = ["figure", "without", "with hard negatives", "difference"]
     lines = [row(head), row(["---"] * len(head))]
     for name, words in FIGURES.items():
         found = results["changes"].get(name)
         if found is not None:
-            means = (results["start"][name], found["without"], found["with"])
-            lines.append(row([words, *(f"{value:.3f}" for value in means), interval(found)]))
-    model, seeds = results["model"], len(results["seeds"])
+            lines.append(row([words, f"{found['without']:.3f}", f"{found['with']:.3f}", interval(found)]))
+    settings = ", ".join(f"`{one}`" for one in ("data.hard_negatives=1", *results["settings"]))
     return "\n".join(lines) + (
-        f"\n\nThe run: the quickstart's recipe at {model['image_size']} px, {model['epochs']} epochs. It learns on for "
-        f"{results['epochs']} epochs on {results['training']:,} made-up studies with reports, image tower locked, and "
-        f"is measured on {results['evaluated']:,} others. Means over {seeds} seeds; the interval of the mean "
-        "difference is Student's t over seeds.\n"
+        f"\n\nThe recipe of experiments on {results['training']:,} made-up reports, {results['epochs']} epochs from random "
+        f"weights, without and with {settings}; measured on {results['evaluated']:,} other studies. Means over "
+        f"{len(results['seeds'])} seeds; the interval of the mean difference is Student's t over seeds.\n"
     )
 
 

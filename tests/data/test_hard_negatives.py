@@ -88,10 +88,21 @@ def test_a_text_that_states_nothing_once_and_for_all_is_not_turned(text: str, sa
 
 
 def test_turned_texts_differ_and_come_to_no_more_than_are_asked_for(sayings: Sayings) -> None:
-    many = turned_texts(REPORTS[0], np.random.default_rng(0), sayings, count=99)
-    assert len(many) == len(set(many)) == 5
-    assert REPORTS[0] not in many
+    drawn = [turned_texts(REPORTS[0], np.random.default_rng(seed), sayings, count=99) for seed in range(20)]
+    assert max(map(len, drawn)) == 5
+    assert all(len(many) == len(set(many)) and REPORTS[0] not in many for many in drawn)
     assert len(turned_texts(REPORTS[0], np.random.default_rng(0), sayings, count=2)) == 2
+
+
+def test_a_finding_is_turned_as_often_where_it_is_denied_as_where_it_is_stated() -> None:
+    texts = ["Small pneumothorax."] * 10 + ["No pneumothorax."] * 90
+    said = collect_sayings([study(number, text) for number, text in enumerate(texts)], load_prompt_bank())
+    generators = [np.random.default_rng(seed) for seed in range(100 * len(texts))]
+    turned = [bool(turned_texts(text, rng, said, count=1)) for text, rng in zip(texts * 100, generators, strict=True)]
+    stated = sum(one for one, text in zip(turned, texts * 100, strict=True) if text.startswith("Small"))
+    denied = sum(turned) - stated
+    assert stated == 1000
+    assert denied == pytest.approx(9000 * 11 / 91, rel=0.1)  # one more of each than were counted
 
 
 def test_places_without_a_turned_text_are_empty(sayings: Sayings) -> None:

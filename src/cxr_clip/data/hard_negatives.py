@@ -30,18 +30,20 @@ class _Placed(NamedTuple):
 
 @dataclass(frozen=True)
 class _Turn:
-    """A sentence, what may stand in its place, and how often this turn is drawn, beside others."""
+    """A sentence, what may stand in its place, how often this turn is drawn beside others, and then kept."""
 
     at: _Placed
     instead: Groups
     weight: float
+    kept: float
 
 
 def turned_texts(text: str, rng: np.random.Generator, sayings: Sayings, *, count: int) -> tuple[str, ...]:
     """Up to `count` different texts, each of which is `text` with the meaning of one sentence turned.
 
-    A statement is drawn in inverse proportion to how many studies make it, so that findings are denied about as often
-    as they are stated. Only what the text says once and for all is turned: of a finding that it both states and denies
+    A statement is drawn in inverse proportion to how many studies make it, and where more studies make it than its
+    opposite, it is kept as often as the opposite is to be had: of each finding as many denials are turned as statements,
+    or "no" would be the better answer whatever the image. Only what the text says once and for all is turned: of a finding that it both states and denies
     or doubts, nothing. A text that states nothing certain has no turned ones.
     """
     text = " ".join(text.split())
@@ -52,6 +54,8 @@ def turned_texts(text: str, rng: np.random.Generator, sayings: Sayings, *, count
     order = rng.choice(len(turns), size=len(turns), replace=False, p=weights / weights.sum())
     turned: dict[str, None] = {}
     for number in order:
+        if rng.random() >= turns[number].kept:
+            continue
         turned[_with(text, turns[number], rng)] = None
         if len(turned) == count:
             break
@@ -79,16 +83,20 @@ def _turns(text: str, sayings: Sayings) -> Iterator[_Turn]:
                 opposite = sayings.of((statement[0], _OPPOSITE[statement[1]]), prompts=prompts)
                 alone = len(statements) == len(certainties) == 1
                 often = sayings.studies.get(statement, 0) + 1
-                yield from _turns_of(statement, one, opposite, weight=1 / often, alone=alone)
+                seldom = sayings.studies.get((statement[0], _OPPOSITE[statement[1]]), 0) + 1
+                kept = min(1.0, seldom / often)
+                yield from _turns_of(statement, one, opposite, often=often, kept=kept, alone=alone)
 
 
-def _turns_of(statement: Statement, at: _Placed, opposite: Groups, *, weight: float, alone: bool) -> Iterator[_Turn]:
+def _turns_of(
+    statement: Statement, at: _Placed, opposite: Groups, *, often: int, kept: float, alone: bool
+) -> Iterator[_Turn]:
     """The turns of a statement, which share its weight; side and grade of one that is alone in sentence and text."""
     ways = [opposite]
     if alone and statement[1] is Certainty.POSITIVE:
         ways += [((other,),) for other in (other_side(at.sentence), other_grade(at.sentence)) if other is not None]
     ways = [way for way in ways if way]
-    return (_Turn(at, way, weight / len(ways)) for way in ways)
+    return (_Turn(at, way, 1 / (often * len(ways)), kept) for way in ways)
 
 
 def _with(text: str, turn: _Turn, rng: np.random.Generator) -> str:

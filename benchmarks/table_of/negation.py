@@ -27,8 +27,8 @@ def negation(results: Results) -> str:
             lines.append(row([words, f"{found['without']:.3f}", f"{found['with']:.3f}", interval(found)]))
     settings = ", ".join(f"`{one}`" for one in ("data.hard_negatives=1", *results["settings"]))
     return "\n".join(lines) + (
-        f"\n\nThe recipe of experiments on {results['training']:,} made-up reports, {results['epochs']} epochs from random "
-        f"weights, without and with {settings}; measured on {results['evaluated']:,} other studies. Means over "
+        f"\n\nThe recipe of experiments on {results['training']:,} made-up reports, {results['epochs']} epochs from "
+        f"random weights, without and with {settings}; measured on {results['evaluated']:,} other studies. Means over "
         f"{len(results['seeds'])} seeds; the interval of the mean difference is Student's t over seeds.\n"
     )
 

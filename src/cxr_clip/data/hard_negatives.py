@@ -42,9 +42,10 @@ def turned_texts(text: str, rng: np.random.Generator, sayings: Sayings, *, count
     """Up to `count` different texts, each of which is `text` with the meaning of one sentence turned.
 
     A statement is drawn in inverse proportion to how many studies make it, and where more studies make it than its
-    opposite, it is kept as often as the opposite is to be had: of each finding as many denials are turned as statements,
-    or "no" would be the better answer whatever the image. Only what the text says once and for all is turned: of a finding that it both states and denies
-    or doubts, nothing. A text that states nothing certain has no turned ones.
+    opposite, it is kept as often as the opposite is to be had. So of each finding as many denials are turned as
+    statements, or "no" would be the better answer whatever the image. Only what the text says once and for all is
+    turned: of a finding that it both states and denies or doubts, nothing. A text that states nothing certain has no
+    turned ones.
     """
     text = " ".join(text.split())
     turns = list(_turns(text, sayings))

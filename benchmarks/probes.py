@@ -18,9 +18,10 @@ from pathlib import Path
 import cxr_clip
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.data.meaning_prompts import load_meaning_prompts
+from cxr_clip.data.sides_and_grades import LITTLE, MODERATE, MUCH
 from cxr_clip.evaluate.benchmark_table import applicable
 from cxr_clip.evaluate.evaluate_run import BenchmarkRequest, evaluate_benchmarks
-from cxr_clip.evaluate.told_places import LITTLE, MODERATE, MUCH, grade_of, side_of
+from cxr_clip.evaluate.told_places import grade_of, side_of
 from cxr_clip.prepare.chestxray14 import prepare_chestxray14
 from cxr_clip.prepare.openi import prepare_openi
 from cxr_clip.prepare.records import PrepareOptions

@@ -24,13 +24,14 @@ def test_images_in_use_are_frontal_else_unknown_else_none(world):
 def test_each_image_is_embedded_once_and_batches_change_nothing(world, embedder):
     heard = []
     many = embed_studies(embedder, world.studies, world.read, batch=1000)
-    assert embedder.images == many.images == sum(len(images_in_use(study)) for study in world.studies)
+    assert embedder.images == sum(many.counts) == sum(len(images_in_use(study)) for study in world.studies)
     few = embed_studies(
         embedder, world.studies, world.read, batch=7, advance=lambda done, total: heard.append((done, total))
     )
     torch.testing.assert_close(few.mean, many.mean)
     torch.testing.assert_close(few.first, many.first)
-    assert heard == [(done, many.images) for done in [*range(7, many.images, 7), many.images]]
+    total = sum(many.counts)
+    assert heard == [(done, total) for done in [*range(7, total, 7), total]]
 
 
 def test_study_embedding_is_the_unit_mean_and_first_is_the_first_frontal(world, embedder):

@@ -92,6 +92,7 @@ def test_what_would_change_nothing_is_refused() -> None:
         draws_of_studies(tables(), exponent=0.5, most=8, batch_size=3)
 
 
+@pytest.mark.filterwarnings("ignore:Module cxr_clip was previously imported")  # what coverage says in a fork
 def test_a_run_draws_the_same_in_any_number_of_processes(tmp_path: Path) -> None:
     manifest = write_tiny_manifest(tmp_path / "manifest", train=9)
     changes = ("train.batch_size", 2), ("data.rare_sampling", {"exponent": 1.0, "most_draws": 2})

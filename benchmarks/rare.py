@@ -32,6 +32,7 @@ from cxr_clip.evaluate.scores import FindingScores, read_scores, write_scores
 from cxr_clip.evaluate.shared_resamples import SharedResamples, share_resamples
 from cxr_clip.evaluate.statistics import Estimate, estimate
 from cxr_clip.evaluate.training_counts import count_training
+from cxr_clip.evaluate.training_manifests import TrainingManifests
 from cxr_clip.metrics import auroc, average_precision, weighted_auroc, weighted_average_precision
 from cxr_clip.prepare.openi import prepare_openi
 from cxr_clip.prepare.records import PrepareOptions
@@ -167,7 +168,7 @@ def measure(
     folder = arguments.work / f"{arm.replace(' ', '-')}-seed{seed}"
     trained = train_run(recipe, folder, progress=False)
     findings = tuple(finding for third in THIRDS for finding in third)
-    counts = count_training(recipe, None)
+    counts = count_training(TrainingManifests(recipe))
     assert counts is not None
     scores, recall = folder / "scores.parquet", folder / "recall.json"
     if not recall.is_file():

@@ -12,6 +12,7 @@ from cxr_clip.data.texts import training_texts
 from cxr_clip.errors import PromptError, TrainingError
 from cxr_clip.evaluate.trained_on import read_training
 from cxr_clip.evaluate.training_counts import Exposure, count_training
+from cxr_clip.evaluate.training_manifests import TrainingManifests
 from cxr_clip.study import Certainty, Split, Study
 from cxr_clip.train.train_run import train_run
 from support_data import write_tiny_manifest
@@ -95,11 +96,11 @@ def test_a_training_does_not_see_what_is_held_out(manifest: Path, tmp_path: Path
 
 def test_an_evaluation_knows_what_was_held_out(manifest: Path) -> None:
     recipe = tiny_recipe(manifest, ("data.hold_out", ["Mass"]))
-    counts = count_training(recipe, None)
+    counts = count_training(TrainingManifests(recipe))
     assert counts is not None
     assert counts.exposure("Mass") is Exposure.UNSEEN
     assert counts.exposure("Nodule") is Exposure.SEEN
-    training = read_training(recipe, None)
+    training = read_training(TrainingManifests(recipe))
     assert training.side is not None
     assert training.side.studies == counts.studies < 12
 

@@ -18,6 +18,7 @@ from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, 
 from cxr_clip.evaluate.evaluate_run import EvaluationRequest, TrainingRequest, evaluate_run
 from cxr_clip.evaluate.subject import Material
 from cxr_clip.evaluate.trained_on import NOT_ASKED, NOT_HERE, Seen, read_training
+from cxr_clip.evaluate.training_manifests import TrainingManifests
 from cxr_clip.study import Split
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe, tiny_run
@@ -122,18 +123,20 @@ def test_a_training_that_is_not_here_is_said_not_to_be_audited(evaluated: Path, 
 
 def test_manifests_that_are_named_go_before_those_of_the_recipe(trained: Path, evaluated: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(tmp_path / "elsewhere")
-    assert read_training(recipe, [trained]).side is not None
+    assert read_training(TrainingManifests(recipe, [trained])).side is not None
     with pytest.raises(ManifestError, match="--trained-on"):
-        read_training(recipe, [tmp_path / "elsewhere"])
-    assert read_training(recipe, None, wanted=False).seen(read_manifest(evaluated)) == Seen(None, NOT_ASKED)
+        read_training(TrainingManifests(recipe, [tmp_path / "elsewhere"]))
+    assert read_training(TrainingManifests(recipe), wanted=False).seen(read_manifest(evaluated)) == Seen(
+        None, NOT_ASKED
+    )
     with pytest.raises(EvaluationError, match="no effect"):
-        read_training(recipe, [trained], wanted=False)
+        read_training(TrainingManifests(recipe, [trained]), wanted=False)
     assert TrainingRequest().audit
 
 
 def test_what_is_not_here_of_several_manifests_is_named(trained: Path, evaluated: Path, tmp_path: Path) -> None:
     sources = [{"manifest": str(trained)}, {"manifest": str(tmp_path / "lost")}]
-    training = read_training(tiny_recipe(trained, ("data.sources", sources)), None)
+    training = read_training(TrainingManifests(tiny_recipe(trained, ("data.sources", sources))))
     seen = training.seen(read_manifest(evaluated).where(split=Split.TEST))
     assert seen.studies == {f"test-{number}" for number in range(5)}
     assert seen.remark == f"not audited against {tmp_path / 'lost'}: not here"
@@ -143,7 +146,7 @@ def test_patients_outside_of_the_part_that_was_trained_on_are_clean(tmp_path: Pa
     manifest = write_tiny_manifest(tmp_path / "here", train=6, validate=1, test=0)
     recipe = tiny_recipe(manifest, ("data.part", {"fraction": 0.5, "seed": 3}))
     trained = {study.patient for source in open_sources(recipe.data) for study in source.train}
-    seen = read_training(recipe, None).seen(read_manifest(manifest).where(split=Split.TRAIN))
+    seen = read_training(TrainingManifests(recipe)).seen(read_manifest(manifest).where(split=Split.TRAIN))
     assert len(trained) == 3
     assert seen.studies is not None
     assert {f"patient of {name}" for name in seen.studies} == trained

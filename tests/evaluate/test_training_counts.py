@@ -7,6 +7,7 @@ import pytest
 
 from cxr_clip.data.manifest import ManifestWriter, read_manifest
 from cxr_clip.evaluate.training_counts import Exposure, count_manifests, count_training
+from cxr_clip.evaluate.training_manifests import TrainingManifests
 from cxr_clip.study import Certainty, Split, Study
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe
@@ -67,16 +68,16 @@ def test_a_finding_is_unseen_only_where_every_report_was_labelled_for_it(counted
 def test_the_training_part_of_the_recipes_manifests_is_counted(tmp_path: Path) -> None:
     manifest = write_tiny_manifest(tmp_path / "here", train=8)
     recipe = tiny_recipe(manifest)
-    counts = count_training(recipe, None)
+    counts = count_training(TrainingManifests(recipe))
     assert counts is not None
     assert counts.studies == sum(counts.positive.values()) == 8
-    assert count_training(recipe, [tmp_path / "none"]) is None
+    assert count_training(TrainingManifests(recipe, [tmp_path / "none"])) is None
     gone = replace(counts, absent=(tmp_path / "none",))
-    assert count_training(recipe, [manifest, tmp_path / "none"]) == gone
+    assert count_training(TrainingManifests(recipe, [manifest, tmp_path / "none"])) == gone
 
 
 def test_of_a_part_of_the_patients_their_studies_alone_are_counted(tmp_path: Path) -> None:
     manifest = write_tiny_manifest(tmp_path / "here", train=8)
-    counts = count_training(tiny_recipe(manifest, ("data.part", {"fraction": 0.25})), None)
+    counts = count_training(TrainingManifests(tiny_recipe(manifest, ("data.part", {"fraction": 0.25}))))
     assert counts is not None
     assert counts.studies == sum(counts.positive.values()) == 2

@@ -27,6 +27,7 @@ from cxr_clip.evaluate.subject import Material
 from cxr_clip.evaluate.trained_on import Training, read_training
 from cxr_clip.evaluate.training_counts import count_training
 from cxr_clip.evaluate.training_log import TrainingCurves, read_training_log
+from cxr_clip.evaluate.training_manifests import TrainingManifests
 from cxr_clip.sharing.hub import find_model
 from cxr_clip.study import Split
 
@@ -100,7 +101,8 @@ def evaluate_run(
             f"{request.manifest} has no study in the split {request.split.value!r}: choose another with --split"
         )
     prompts = {style: load_zero_shot_prompts(style, request.prompts) for style in styles}
-    training = _read_training(embedder, request.training, advance)
+    learned = TrainingManifests(embedder.recipe, request.training.manifests)
+    training = read_training(learned, wanted=request.training.audit, advance=advance)
     material = Material(studies, ImageStore(manifest.root).read, training.seen(studies))
     asked = [(one, material) for one in general_benchmarks(prompts, request.options, split=request.split)]
     results = measure(embedder, asked, request.options, advance=advance)
@@ -113,7 +115,7 @@ def evaluate_run(
         results, own, embedder, manifest, prompts, split=request.split, options=request.options, advance=advance
     )
     facts["Calibration"] = calibrated.protocol[0] if calibrated else NOT_SHOWN
-    rare = _by_prevalence(results, embedder, request.training, request.options)
+    rare = _by_prevalence(results, learned, request.options)
     page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated, rare=rare)
     return Evaluation(tuple(results), page, others=tuple(one.name for one in applicable(manifest.sources)))
 
@@ -135,7 +137,8 @@ def evaluate_benchmarks(
     manifests = [read_manifest(path) for path in request.manifests]
     chosen = choose(request.names, [source for manifest in manifests for source in manifest.sources])
     embedder = load(folder, device=device)
-    training = _read_training(embedder, request.training, advance)
+    learned = TrainingManifests(embedder.recipe, request.training.manifests)
+    training = read_training(learned, wanted=request.training.audit, advance=advance)
     materials = _materials(chosen, manifests, training)
     without = [one.name for one in chosen if not len(materials[one.name].manifest)]
     if without and (list(request.names) != [ALL] or len(without) == len(chosen)):
@@ -154,7 +157,7 @@ def evaluate_benchmarks(
     }
     calibrated = _calibrate(zip(own, results, strict=True), embedder, request.options, advance)
     facts["Calibration"] = calibrated.protocol[0] if calibrated else NOT_SHOWN
-    rare = _by_prevalence(results, embedder, request.training, request.options)
+    rare = _by_prevalence(results, learned, request.options)
     page = _report(results, embedder, out=place, folder=folder, facts=facts, calibrated=calibrated, rare=rare)
     return Evaluation(tuple(results), page)
 
@@ -200,16 +203,11 @@ def _calibrate(
     return None
 
 
-def _read_training(embedder: Embedder, request: TrainingRequest, advance: Advance | None) -> Training:
-    return read_training(embedder.recipe, request.manifests, wanted=request.audit, advance=advance)
-
-
 def _by_prevalence(
-    results: Sequence[BenchmarkResult], embedder: Embedder, request: TrainingRequest, options: EvaluationOptions
+    results: Sequence[BenchmarkResult], learned: TrainingManifests, options: EvaluationOptions
 ) -> tuple[RareResult, ...]:
     """Rank findings by the studies of the training where its manifests are here, audited or not."""
-    counts = count_training(embedder.recipe, request.manifests)
-    return rank_results(results, counts, resamples=options.resamples, seed=options.seed)
+    return rank_results(results, count_training(learned), resamples=options.resamples, seed=options.seed)
 
 
 def _materials(

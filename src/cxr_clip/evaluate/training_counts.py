@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 
 from cxr_clip.data.columns import counts_of, entries, has_reports
 from cxr_clip.data.hold_out import findings_to_hold_out
-from cxr_clip.data.manifest import FILE_NAME, Manifest, read_manifest
-from cxr_clip.learned_from import learned_from
-from cxr_clip.recipe import Recipe
+from cxr_clip.data.manifest import Manifest
+from cxr_clip.evaluate.training_manifests import TrainingManifests
 from cxr_clip.study import Certainty
 
 
@@ -48,15 +47,12 @@ class TrainingCounts:
         return Exposure.UNSEEN if known else Exposure.UNKNOWN
 
 
-def count_training(recipe: Recipe, trained_on: Sequence[Path] | None) -> TrainingCounts | None:
-    """Count what a recipe learns from of the manifests that it names, or of `trained_on`; None where none is here."""
-    folders = list(trained_on or (source.manifest for source in recipe.data.sources))
-    here = [folder for folder in folders if is_manifest(folder)]
-    parts = [learned_from(read_manifest(folder, check=False), recipe.data) for folder in here]
-    if not sum(map(len, parts)):
+def count_training(manifests: TrainingManifests) -> TrainingCounts | None:
+    """Count what a recipe learns from of its manifests; None where none is here."""
+    if not sum(map(len, manifests.studies)):
         return None
-    absent = [folder for folder in folders if folder not in here]
-    return count_manifests(parts, absent=absent, held_out=findings_to_hold_out(recipe.data.hold_out))
+    held_out = findings_to_hold_out(manifests.recipe.data.hold_out)
+    return count_manifests(manifests.studies, absent=manifests.absent, held_out=held_out)
 
 
 def count_manifests(
@@ -82,8 +78,3 @@ def count_manifests(
         held_out=held_out,
         in_doubt=frozenset(in_doubt),
     )
-
-
-def is_manifest(path: Path) -> bool:
-    """Whether there is a manifest, or a folder that has one."""
-    return (path / FILE_NAME if path.is_dir() else path).is_file()

@@ -24,7 +24,7 @@ from cxr_clip.train.training import Training
 class Learnt:
     """What one batch of `studies` (of all workers) had to say; the norm is that of the gradient before clipping.
 
-    `views` are the embeddings of all its studies, without a graph and without hard negatives.
+    `views` are the embeddings of all its studies, without a graph.
     """
 
     studies: int

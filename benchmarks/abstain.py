@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from measured_with import model_facts
 
 import cxr_clip
 from cxr_clip.data.manifest import read_manifest
@@ -167,17 +168,6 @@ def measure(run: Path, manifests: Sequence[Path], dicom: Path | None) -> Results
         }
 
 
-def description(model: Embedder) -> Results:
-    recipe = model.recipe
-    return {
-        "fingerprint": model.fingerprint,
-        "recipe": recipe.name,
-        "epochs": recipe.train.epochs,
-        "image_size": recipe.data.image_size,
-        "seed": recipe.train.seed,
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -188,7 +178,7 @@ def main() -> None:
     torch.set_num_threads(1)
     named = (group.split("=", 1) for group in arguments.groups)
     groups = {name: measure(arguments.run, [*map(Path, rest.split())], arguments.dicom) for name, rest in named}
-    content = {"model": description(cxr_clip.load(arguments.run)), "groups": groups}
+    content = {"model": model_facts(cxr_clip.load(arguments.run)), "groups": groups}
     arguments.results.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 

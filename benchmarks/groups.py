@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from measured_with import model_facts
 
 import cxr_clip
 from cxr_clip.data.manifest import read_manifest
@@ -57,7 +58,7 @@ def made_up(arguments: argparse.Namespace) -> Mapping[str, object]:
     """The run on made-up studies: groups, views and severity on the test studies."""
     model, table = cxr_clip.load(arguments.made_up, device="cpu"), by_name()
     return {
-        "model": described(model),
+        "model": model_facts(model),
         "openi": figures(model, [table["subgroups/openi"], table["views/openi"]], arguments.made_openi),
         "chestxray14": figures(model, [table["subgroups/chestxray14"]], arguments.made_chestxray14),
         "table": figures(model, [table["severity"]], arguments.made_table),
@@ -69,20 +70,9 @@ def real(arguments: argparse.Namespace) -> Mapping[str, object]:
     model, table = cxr_clip.load(arguments.openi_run, device="cpu"), by_name()
     whole = replace(table["subgroups/chestxray14"], name="subgroups/chestxray14/all", split=None)
     return {
-        "model": described(model),
+        "model": model_facts(model),
         "openi": figures(model, [table["subgroups/openi"], table["views/openi"]], arguments.openi),
         "chestxray14": figures(model, [whole], arguments.chestxray14),
-    }
-
-
-def described(model: Embedder) -> Mapping[str, object]:
-    recipe = model.recipe
-    return {
-        "fingerprint": model.fingerprint,
-        "recipe": recipe.name,
-        "epochs": recipe.train.epochs,
-        "image_size": recipe.data.image_size,
-        "seed": recipe.train.seed,
     }
 
 

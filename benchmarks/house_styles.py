@@ -10,7 +10,6 @@ zero-shot AUROC, which does not depend on the style that is tested. A stopped pr
 import argparse
 import json
 import os
-import platform
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from measured_with import machine
 from reports_alone import recipe_of, trained
 
 from cxr_clip.checkpoint import Run
@@ -106,7 +106,7 @@ def main() -> None:
         rows = list(pool.map(partial(of_style, asked=asked), HouseStyle))
     studies = read_manifest(base)
     told = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "machine": machine(),
         "epochs": given.epochs,
         "training": len(studies.where(split=Split.TRAIN)),
         "evaluated": len(studies.where(split=Split.TEST)),

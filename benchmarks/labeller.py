@@ -9,13 +9,13 @@ splits; the test split is reported apart. "uncertain" is counted once as positiv
 import argparse
 import csv
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from measured_with import machine
 
 from cxr_clip.data.findings import NO_FINDING, canonical
 from cxr_clip.data.labeller import label_report, label_sentence
@@ -51,7 +51,7 @@ def main() -> None:
     findings, cases = read_cases(arguments.openi)
     content = {
         "reference": "labels_nih14.csv of the Open-I development data (NegBio reference labels, positive or not)",
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}; one process",
+        "machine": f"{machine()}; one process",
         "reports": {name: sum(case.split in splits for case in cases) for name, splits in SPLITS.items()},
         "reports_a_second": speed([case.sections for case in cases]),
         "splits": {

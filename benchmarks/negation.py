@@ -9,8 +9,6 @@ training, and over seeds the mean of what hard negatives change, with its 95 % i
 
 import argparse
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from measured_with import machine
 from reports_alone import recipe_of, trained
 from table_of import over_seeds
 
@@ -110,7 +109,7 @@ def main() -> None:
         pairs = list(pool.map(partial(of_seed, asked=asked), range(given.seeds)))
     studies = read_manifest(manifest)
     told = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "machine": machine(),
         "epochs": given.epochs,
         "settings": given.settings,
         "training": len(studies.where(split=Split.TRAIN)),

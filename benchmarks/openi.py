@@ -7,11 +7,11 @@ Trains each variant with each seed (a stopped run is continued), evaluates it, a
 
 import argparse
 import json
-import os
-import platform
 import statistics
 from dataclasses import asdict
 from pathlib import Path
+
+from measured_with import machine
 
 from cxr_clip.evaluate.benchmarks import EvaluationOptions
 from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
@@ -102,7 +102,7 @@ def measure(variant: str, seed: int, manifests: dict[str, Path], arguments: argp
 def write(runs: list[dict[str, object]], arguments: argparse.Namespace) -> None:
     """Write what there is so far: each run, and the mean over seeds of each variant."""
     content = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "machine": machine(),
         "split": arguments.split.value,
         "overrides": arguments.overrides,
         "runs": runs,

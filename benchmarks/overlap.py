@@ -12,7 +12,6 @@ results/overlap.json: counts only. What is not run again stays.
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from measured_with import machine
 from numpy.typing import NDArray
 
 from cxr_clip.data.manifest import ManifestWriter, read_manifest
@@ -323,7 +323,7 @@ def speeds(scales: Sequence[tuple[int, int]]) -> Iterator[Record]:
 def keep(section: str, told: object) -> None:
     """Put one section into the results beside those that are there."""
     results: Record = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    results |= {section: told, "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"}
+    results |= {section: told, "machine": machine()}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     partial = RESULTS.with_name(f"{RESULTS.name}.partial")
     partial.write_text(json.dumps(results, indent=1) + "\n")

@@ -8,14 +8,14 @@ over all processes of the child at one time; what they share counts once.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from measured_with import machine
 
 RESULTS = Path(__file__).parent / "results" / "quickstart.json"
 POLL_SECONDS = 0.5
@@ -81,7 +81,7 @@ def resident(process: int) -> int:
 
 def write(path: Path, spent: Spent, benchmarks: object) -> None:
     content = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "machine": machine(),
         "seconds": round(spent.seconds),
         "peak_memory_gb": round(spent.memory / 1e9, 2),
         "benchmarks": benchmarks,

@@ -11,7 +11,6 @@ whole test split. A stopped run is continued, a measured one read. Writes result
 import argparse
 import json
 import os
-import platform
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from measured_with import machine
 from numpy.typing import NDArray
 
 from cxr_clip.data.manifest import read_manifest
@@ -224,7 +224,7 @@ def write(runs: Sequence[Run], arguments: argparse.Namespace) -> None:
     """Write what there is so far."""
     shared = share_resamples([one for run in runs for one in run.scores.values()], resamples=RESAMPLES, seed=0)
     content = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "machine": machine(),
         "overrides": arguments.overrides,
         "kept": KEPT,
         "test_studies": len(shared.row),

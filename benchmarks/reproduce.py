@@ -10,11 +10,12 @@ the machine did; processor minutes are what trainings and evaluations used, whic
 import argparse
 import json
 import os
-import platform
 import resource
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from measured_with import machine
 
 from cxr_clip.experiments.arms import Arm
 from cxr_clip.experiments.experiment import Experiment, run_experiment
@@ -128,7 +129,7 @@ def write(arguments: argparse.Namespace, content: dict[str, object]) -> None:
     sessions = [json.loads(file.read_text()) for file in sorted((arguments.work / "sessions").glob("*.json"))]
     trials = [json.loads(file.read_text()) for file in (arguments.work / "runs").glob("*/seed-*/trial.json")]
     head = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "machine": machine(),
         "wall_minutes": round(sum(one["wall_seconds"] for one in sessions) / 60, 1),
         "sessions": len(sessions),
         "processor_minutes_of_runs": round(sum(one["processor_seconds"] for one in trials) / 60, 1),

@@ -44,7 +44,7 @@ def test_a_run_is_measured_and_the_tables_say_what_was_found(tmp_path: Path) -> 
     found = {
         "alarms": groups.alarms(4),
         "made_up": {
-            "model": groups.described(model),
+            "model": benchmark("measured_with").model_facts(model),
             "openi": measured,
             "table": {"severity": {"studies": 60, "figures": agreement}},
         },

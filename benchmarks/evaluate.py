@@ -45,7 +45,7 @@ class Recorded:
 
     def embed_images(self, images: object) -> Tensor:
         """Not asked for: the subject knows the images' embeddings."""
-        raise NotImplementedError(f"the images are embedded: {images}")
+        raise AssertionError(f"the images are embedded: {images}")
 
     def embed_texts(self, texts: list[str]) -> Tensor:
         """The rows of the numbers that the texts are, or random directions."""
@@ -56,7 +56,7 @@ class Recorded:
 
 
 def no_image(image: ImageFile) -> NDArray[np.uint8]:
-    raise NotImplementedError(f"no gallery is drawn: {image}")
+    raise AssertionError(f"no gallery is drawn: {image}")
 
 
 def world(count: int) -> tuple[list[Study], Tensor, Tensor]:

@@ -99,10 +99,10 @@ def show_inspection(inspection: "Inspection", page: Path) -> None:
     for words, copies in (("equal files", inspection.same_bytes), ("equal pictures", inspection.same_picture)):
         if copies.groups:
             reach = f"{copies.over_patients:,} over patients, {copies.over_splits:,} over splits"
-            say(f"{words}: {copies.images:,} images in {copies.groups:,} group{_s(copies.groups)} ({reach})")
+            say(f"{words}: {copies.images:,} images in {copies.groups:,} group{plural_s(copies.groups)} ({reach})")
     for fault in inspection.faults:
         say(f"fault: {fault}")
-    say(f"{len(inspection.faults) or 'no'} fault{_s(len(inspection.faults))}; page: {page}")
+    say(f"{len(inspection.faults) or 'no'} fault{plural_s(len(inspection.faults))}; page: {page}")
 
 
 def show_hits(hits: "Sequence[Hit]") -> None:
@@ -135,7 +135,8 @@ def show_audit(found: "Audit", page: Path) -> None:
     say(f"{found.verdict}; page: {page}")
 
 
-def _s(count: int) -> str:
+def plural_s(count: int) -> str:
+    """The ending of a noun that so many are counted of."""
     return "" if count == 1 else "s"
 
 

@@ -11,7 +11,7 @@ import typer
 from cxr_clip.commands.arguments import Overrides, Quiet
 from cxr_clip.errors import ExperimentError
 from cxr_clip.study import Split
-from cxr_clip.terminal import bar, say, show_rows
+from cxr_clip.terminal import bar, plural_s, say, show_rows
 
 if TYPE_CHECKING:
     from cxr_clip.experiments.comparison import Compared
@@ -239,7 +239,7 @@ def _show(compared: "Compared") -> None:
         for arm in compared.arms
         if (mean := arm.means.get(name))
     ]
-    show_rows(("arm", "figure", f"mean over {compared.seeds} seed{'' if compared.seeds == 1 else 's'} (95 %)"), rows)
+    show_rows(("arm", "figure", f"mean over {compared.seeds} seed{plural_s(compared.seeds)} (95 %)"), rows)
     for name, words in FIGURES.items():
         for sentence in summary(compared, name):
             say(f"{words}: {sentence}")

@@ -54,6 +54,11 @@ def tiny_recipe(manifest: Path, *changes: tuple[str, object]) -> Recipe:
     return Recipe.model_validate({"name": "tiny", **settings})
 
 
+def onward(manifest: Path, start: Path, *changes: tuple[str, object]) -> Recipe:
+    """A tiny recipe that names neither tower, as it starts from the run `start`."""
+    return tiny_recipe(manifest, ("model.start_from", str(start)), ("model.image", {}), ("model.text", {}), *changes)
+
+
 def tiny_run(recipe: Recipe) -> Run:
     """A run with random weights and a tokeniser of four sentences."""
     tokeniser = train_tokeniser(SENTENCES, vocabulary_size=200, lowercase=True)

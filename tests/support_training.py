@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -93,6 +94,19 @@ def before_step(training: Training, step: int, act: Callable[[], None]) -> Train
             yield batch
 
     return replace(training, batches_from=batches_from)
+
+
+def stopped_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop as Ctrl-C does, after so many steps of the optimiser."""
+    original, calls = torch.optim.AdamW.step, []
+
+    def counted(self: torch.optim.AdamW) -> None:
+        original(self)
+        calls.append(1)
+        if len(calls) == steps:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", counted)
 
 
 def wait_for_files() -> None:

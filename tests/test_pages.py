@@ -168,10 +168,14 @@ def test_the_page_of_documents_runs(place: Path, command: Command) -> None:
 def test_the_page_of_training_runs(place: Path, command: Command) -> None:
     (place / "runs" / "openi").rename(place / "runs" / "quickstart")
     Path("small.yaml").write_text((place / "runs" / "quickstart" / "recipe.yaml").read_text())  # what `recipe` prints
-    assert (
-        len(run_commands(DOCS / "train.md", command, more={"train": ("train.epochs=1", "train.warmup_epochs=0")})) == 2
-    )
-    assert (place / "runs" / "small" / "weights.safetensors").is_file()
+    (onward,) = blocks(DOCS / "train.md", "yaml")
+    Path("onward.yaml").write_text(onward)
+    sizes = ("data.image_size=32", "data.max_tokens=48", "model.embedding_size=12")  # those of the tiny run
+    short = ("train.epochs=1", "train.warmup_epochs=0", "train.batch_size=4", *sizes)
+    assert len(run_commands(DOCS / "train.md", command, more={"train": short})) == 3
+    for run in ("small", "onward"):
+        assert (place / "runs" / run / "weights.safetensors").is_file()
+    assert "start_from: runs/small" in (place / "runs" / "onward" / "recipe.yaml").read_text()
 
 
 def test_the_page_of_explanations_runs(place: Path, command: Command) -> None:

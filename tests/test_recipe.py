@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr_clip.errors import RecipeError
-from cxr_clip.recipe import Recipe, dump_recipe, load_recipe
+from cxr_clip.recipe import Recipe, dump_recipe, dump_recipes, load_recipe, load_recipes
 
 MINIMAL = """
 name: small
@@ -70,7 +70,22 @@ def test_overrides_reach_lists_and_sections_that_the_file_leaves_out(minimal: Pa
         (["loss={image_text: 0, image_image: 0, text_text: 0}"], ["nothing would be learned"]),
         (["model.image.architecture={model_type: resnet}"], ["either `pretrained` or `architecture`"]),
         (["model.text.tokeniser={}"], ["a pretrained encoder brings its own"]),
-        (["model.text.pretrained=null"], ["either `pretrained` or `architecture`"]),
+        (["model.text.pretrained=null"], ["model.text: give either `pretrained` or `architecture`"]),
+        (["model={image: {pretrained: x}}"], ["model.text: give either `pretrained` or `architecture`"]),
+        (["model.start_from=''"], ["model.start_from = ''"]),
+        (
+            ["model.start_from=runs/old"],
+            ["model.image: `pretrained`: the run of model.start_from brings its own", "model.text: `pretrained`: "],
+        ),
+        (
+            ["model={start_from: x, image: {architecture: resnet50, mean: [0, 0, 0], std: [1, 1, 1]}}"],
+            ["model.image: `architecture`, `mean`, `std`: the run of model.start_from brings its own; leave this out"],
+        ),
+        (["model={start_from: x, text: {tokeniser: {}}}"], ["model.text: `tokeniser`: the run of model.start_from"]),
+        (
+            ["model={start_from: x, temperature: 0.1}"],
+            ["model: `temperature` has no effect with `start_from`, whose scale trains on: leave it out"],
+        ),
         (["model.text.train=locked", "model.text.dropout=0"], ["model.text", "no effect on a locked tower"]),
         (
             ["model.image={pretrained: x, train: locked, gradient_checkpointing: true}"],
@@ -107,6 +122,24 @@ def test_an_image_architecture_is_a_name_or_a_mapping(minimal: Path) -> None:
     for architecture in ("resnet50", {"model_type": "resnet"}):
         image = load_recipe(minimal, [f"model.image={{architecture: {json.dumps(architecture)}}}"]).model.image
         assert image.architecture == architecture
+
+
+def test_a_run_to_start_from_stands_for_both_towers(minimal: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(minimal, ["model={start_from: owner/model}", "model.text.lora.rank=4", "profile=published"])
+    assert recipe.model.start_from == "owner/model"
+    assert (recipe.model.image.pretrained, recipe.model.text.pretrained) == (None, None)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(dump_recipe(recipe))
+    assert load_recipe(copy) == recipe
+
+
+def test_several_recipes_read_back_the_same(minimal: Path, tmp_path: Path) -> None:
+    recipes = tuple(load_recipe(minimal, [f"train.seed={seed}"]) for seed in range(2))
+    listed = tmp_path / "listed.yaml"
+    listed.write_text(dump_recipes(recipes))
+    assert load_recipes(listed) == recipes
+    with pytest.raises(RecipeError, match=r"small\.yaml does not hold a list of recipes"):
+        load_recipes(minimal)
 
 
 def test_plain_clip_is_a_setting(minimal: Path) -> None:

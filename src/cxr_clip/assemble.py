@@ -136,13 +136,13 @@ def _refuse_missing_sentences(bank: PromptBank, sources: tuple[Source, ...]) -> 
 
 
 def make_model(recipe: Recipe, sources: tuple[Source, ...]) -> "tuple[DualEncoder, PreTrainedTokenizerBase]":
-    """A model at the start of its training, with its tokeniser; random weights depend on the recipe's seed."""
+    """A model that starts from no other run, with its tokeniser; random weights depend on the recipe's seed."""
     settings = recipe.model
     tokeniser = _make_tokeniser(recipe, sources)
     torch.manual_seed(recipe.train.seed)
     image = _make_image_encoder(settings.image)
     text = _make_text_encoder(settings, len(tokeniser))
-    _refuse_tokens_beyond(text, tokeniser, max_tokens=recipe.data.max_tokens)
+    refuse_tokens_beyond(text, tokeniser, max_tokens=recipe.data.max_tokens)
     model = DualEncoder(
         image,
         text,
@@ -225,7 +225,7 @@ def _make_text_encoder(settings: ModelSettings, vocabulary_size: int) -> TextEnc
     return text_encoder_from_architecture(architecture, pooling=text.pooling)
 
 
-def _refuse_tokens_beyond(text: TextEncoder, tokeniser: "PreTrainedTokenizerBase", *, max_tokens: int) -> None:
+def refuse_tokens_beyond(text: TextEncoder, tokeniser: "PreTrainedTokenizerBase", *, max_tokens: int) -> None:
     """Refuse texts that are longer, or tokens with higher numbers, than the text encoder has embeddings for."""
     longest, last = text.longest_text, max(tokeniser.get_vocab().values())
     if longest is not None and max_tokens > longest:

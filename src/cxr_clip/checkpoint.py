@@ -1,6 +1,7 @@
 """A run folder: what a trained model needs to be used again, by people and programs.
 
 recipe.yaml            every setting of the run; written last, so its presence means that the folder is a run
+started_from.yaml      recipes of the runs that it started from, the nearest first (model.start_from)
 image_encoder/         architecture and input statistics
 text_encoder/          architecture
 tokeniser/             vocabulary and rules
@@ -30,12 +31,13 @@ from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.image_encoder import image_encoder_from_config_folder, write_image_config
 from cxr_clip.model.text_encoder import text_encoder_from_config_folder, write_text_config
 from cxr_clip.model.tokeniser import load_tokeniser
-from cxr_clip.recipe import Recipe, dump_recipe, load_recipe
+from cxr_clip.recipe import Recipe, dump_recipe, dump_recipes, load_recipe, load_recipes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 RECIPE = "recipe.yaml"
+STARTED_FROM = "started_from.yaml"
 WEIGHTS = "weights.safetensors"
 RESUME = "resume.safetensors"
 STUDIES = "studies.sha256"
@@ -47,11 +49,16 @@ _ANY_TEXT = "Small LEFT pleural effusion; naïve 3.5 cm, no pneumothorax."
 
 @dataclass(frozen=True)
 class Run:
-    """A model with what belongs to it, as it comes out of a run folder."""
+    """A model with what belongs to it, as it comes out of a run folder.
+
+    `started_from` has the recipe of the run whose weights it started from, that of the run which this one started from,
+    and so on: their studies were learned from too.
+    """
 
     model: DualEncoder
     tokeniser: "PreTrainedTokenizerBase"
     recipe: Recipe
+    started_from: tuple[Recipe, ...] = ()
 
 
 def is_run(folder: Path) -> bool:
@@ -62,12 +69,15 @@ def is_run(folder: Path) -> bool:
 def write_run(folder: Path, run: Run) -> None:
     """Write everything but the weights into a new run folder, or over a run that has not learned anything yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECIPE).unlink(missing_ok=True)
+    for name in (RECIPE, STARTED_FROM):
+        (folder / name).unlink(missing_ok=True)
     for name in ("image_encoder", "text_encoder"):
         (folder / name).mkdir(exist_ok=True)
     write_image_config(run.model.image, folder / "image_encoder")
     write_text_config(run.model.text, folder / "text_encoder")
     run.tokeniser.save_pretrained(str(folder / "tokeniser"))
+    if run.started_from:
+        (folder / STARTED_FROM).write_text(dump_recipes(run.started_from), encoding="utf-8")
     unfinished = folder / f"{RECIPE}.part"
     unfinished.write_text(dump_recipe(run.recipe), encoding="utf-8")
     unfinished.rename(folder / RECIPE)
@@ -91,7 +101,13 @@ def read_run(folder: Path) -> Run:
         temperature=settings.temperature,
         buckets=settings.text.buckets,
     )
-    return Run(model=model, tokeniser=load_tokeniser(str(folder / "tokeniser")), recipe=recipe)
+    earlier = folder / STARTED_FROM
+    return Run(
+        model=model,
+        tokeniser=load_tokeniser(str(folder / "tokeniser")),
+        recipe=recipe,
+        started_from=load_recipes(earlier) if earlier.is_file() else (),
+    )
 
 
 def load_run(folder: Path) -> Run:

@@ -55,6 +55,7 @@ class Embedder:
     def __init__(self, run: Run, *, device: str = "cpu", folder: Path | None = None) -> None:
         """`folder` is that of the run, where the facts of a model card lie; without it the card says less."""
         self.recipe = run.recipe
+        self.started_from = run.started_from
         self.device = device
         self.encoder = Encoder(run, device=device)
         self._run = run

@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cxr_clip.checkpoint import read_run, write_run
 from cxr_clip.documents.claim import ITEMS, checklist
 from cxr_clip.documents.data_facts import read_data_facts
 from cxr_clip.documents.data_sheet import data_sheet
@@ -17,7 +19,7 @@ from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.statistics import Estimate
 from support_data import write_tiny_manifest
-from support_models import tiny_run_folder
+from support_models import onward, tiny_recipe, tiny_run_folder
 
 HEADINGS = (
     "Motivation", "Composition", "Collection process", "Preprocessing, cleaning, labelling", "Uses", "Distribution",
@@ -111,6 +113,20 @@ def test_items_are_answered_from_the_files(run: Path) -> None:
     assert said[37] == "zero_shot/standard auroc/macro 0.800 (0.710 to 0.890), n = 60, studies (test, 60 studies)."
     assert "auroc/Edema" in said[38]
     assert "auroc/sex/f" not in said[38]
+
+
+def test_data_of_the_run_that_it_started_from_are_its_own(
+    run: Path, manifest: Path, tmp_path: Path, command: Callable[..., int]
+) -> None:
+    asked, earlier = onward(manifest, tmp_path / "secret-place" / "old"), tiny_recipe(tmp_path / "hospital")
+    write_run(run, replace(read_run(run), recipe=asked, started_from=(earlier,)))
+    said = answers(checklist(read_study_facts(run)))
+    assert said[24] == "Training went on from the weights of old, which had learned from hospital."
+    assert "hospital" in said[32]
+    assert "hospital" not in said[33]
+    assert command("document", "card", run) == 0
+    card = (run / "card.md").read_text()
+    assert "Trained with cxr-clip, from the weights of old, which had learned from hospital;" in card
 
 
 def test_what_no_file_says_is_open(run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from cxr_clip.evaluate.evaluate_run import EvaluationRequest, TrainingRequest, e
 from cxr_clip.evaluate.subject import Material
 from cxr_clip.evaluate.trained_on import NOT_ASKED, NOT_HERE, Seen, read_training
 from cxr_clip.evaluate.training_manifests import TrainingManifests
+from cxr_clip.recipe import Recipe
 from cxr_clip.study import Split
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe, tiny_run
@@ -52,9 +54,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def write_tiny_run(folder: Path, manifest: Path) -> Path:
+def write_tiny_run(folder: Path, manifest: Path, *, started_from: tuple[Recipe, ...] = ()) -> Path:
     torch.manual_seed(0)
-    run = tiny_run(tiny_recipe(manifest))
+    run = replace(tiny_run(tiny_recipe(manifest)), started_from=started_from)
     write_run(folder, run)
     save_file(run.model.state_dict(), folder / WEIGHTS)
     return folder
@@ -140,6 +142,28 @@ def test_what_is_not_here_of_several_manifests_is_named(trained: Path, evaluated
     seen = training.seen(read_manifest(evaluated).where(split=Split.TEST))
     assert seen.studies == {f"test-{number}" for number in range(5)}
     assert seen.remark == f"not audited against {tmp_path / 'lost'}: not here"
+
+
+def test_what_the_run_that_it_started_from_was_trained_on_counts_too(
+    trained: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    own = write_tiny_manifest(tmp_path / "own", train=1, validate=0, test=0)
+    earlier = (tiny_recipe(tmp_path / "lost"), tiny_recipe(trained))
+    run = write_tiny_run(tmp_path / "run", own, started_from=earlier)
+    (overlap, *_) = (one.overlap for one in evaluate_run(run, EvaluationRequest(evaluated, options=OPTIONS)).results)
+    assert overlap.verdict == f"overlapping: 5 of 16; not audited against {tmp_path / 'lost'}: not here"
+
+
+def test_each_training_has_the_settings_of_its_own_recipe(tmp_path: Path) -> None:
+    manifest = write_tiny_manifest(tmp_path / "here", train=8, validate=1, test=0)
+    parts = [tiny_recipe(manifest, ("data.part", {"fraction": 0.25, "seed": seed})) for seed in (3, 5)]
+    trained = {study.id for one in parts for source in open_sources(one.data) for study in source.train}
+    assert len(trained) == 3  # one of them twice
+    (studies,) = TrainingManifests(parts[0], started_from=parts[1:]).studies
+    assert {study.id for study in studies} == trained
+    # Which of the trainings a manifest that is named instead belongs to is not known: it may be any.
+    (studies,) = TrainingManifests(tiny_recipe(tmp_path / "lost"), [manifest], started_from=parts[1:]).studies
+    assert len(studies) == 8
 
 
 def test_patients_outside_of_the_part_that_was_trained_on_are_clean(tmp_path: Path) -> None:

@@ -76,6 +76,29 @@ def test_the_training_part_of_the_recipes_manifests_is_counted(tmp_path: Path) -
     assert count_training(TrainingManifests(recipe, [manifest, tmp_path / "none"])) == gone
 
 
+def test_studies_of_the_run_that_it_started_from_are_counted_once(tmp_path: Path) -> None:
+    manifest, earlier = write_tiny_manifest(tmp_path / "one"), write_tiny_manifest(tmp_path / "two", train=3)
+    recipe, both = tiny_recipe(manifest), [{"manifest": str(one)} for one in (manifest, earlier)]
+    counts = count_training(TrainingManifests(recipe, started_from=[tiny_recipe(manifest, ("data.sources", both))]))
+    assert counts is not None
+    assert counts.studies == sum(counts.positive.values()) == 8 + 3
+
+
+def test_a_finding_is_kept_from_a_model_only_where_every_training_kept_it(tmp_path: Path) -> None:
+    manifest = write_tiny_manifest(tmp_path / "here", label_only_every=None)
+    without_mass, without_both = (
+        tiny_recipe(manifest, ("data.hold_out", names)) for names in (["Mass"], ["Mass", "Hernia"])
+    )
+    for recipe, earlier, expected in (
+        (without_both, [], (Exposure.UNSEEN, Exposure.UNSEEN)),
+        (without_both, [without_mass], (Exposure.UNSEEN, Exposure.UNKNOWN)),
+        (without_both, [tiny_recipe(manifest)], (Exposure.SEEN, Exposure.UNKNOWN)),
+    ):
+        counts = count_training(TrainingManifests(recipe, started_from=earlier))
+        assert counts is not None
+        assert (counts.exposure("Mass"), counts.exposure("Hernia")) == expected
+
+
 def test_of_a_part_of_the_patients_their_studies_alone_are_counted(tmp_path: Path) -> None:
     manifest = write_tiny_manifest(tmp_path / "here", train=8)
     counts = count_training(TrainingManifests(tiny_recipe(manifest, ("data.part", {"fraction": 0.25}))))

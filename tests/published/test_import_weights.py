@@ -19,6 +19,9 @@ from cxr_clip.checkpoint import load_run
 from cxr_clip.errors import CheckpointError
 from cxr_clip.published.import_weights import import_weights
 from cxr_clip.tensors import Tokens
+from cxr_clip.train.train_run import train_run
+from support_data import write_tiny_manifest
+from support_models import onward
 from support_published import WORDS, Hostile, checkpoint, published_weights, saved, settings, tiny_model, vocabulary
 
 Weights = dict[str, Tensor]
@@ -67,6 +70,23 @@ def test_the_card_and_the_facts_say_where_the_weights_came_from(tmp_path: Path, 
     assert str(tmp_path) not in "".join(
         one.read_text() for one in (tmp_path / "run").rglob("*.*") if one.suffix != ".safetensors"
     )
+
+
+def test_a_training_of_ones_own_studies_starts_from_it(tmp_path: Path, words: Path) -> None:
+    imported = tmp_path / "imported"
+    import_weights(saved(tmp_path / "tiny.tar", checkpoint()), imported, tokeniser=words)
+    recipe = onward(
+        write_tiny_manifest(tmp_path / "own"),
+        imported,
+        ("model.image", {"pooling": "first", "train": "locked"}),
+        ("model.embedding_size", 6),
+        ("data.max_tokens", 24),
+    )
+    train_run(recipe, tmp_path / "new", progress=False)
+    before, after = (load_run(folder).model for folder in (imported, tmp_path / "new"))
+    image = dict(after.image.named_parameters())
+    assert all(torch.equal(value, image[name]) for name, value in before.image.named_parameters())
+    assert not torch.equal(before.text_projection.weight, after.text_projection.weight)
 
 
 def test_the_result_is_what_load_takes(tmp_path: Path, words: Path) -> None:

@@ -1,18 +1,21 @@
 """A model on the hub is found by its name in the cache, and put there by two calls; nothing here needs a network."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
 import torch
 from huggingface_hub.errors import LocalTokenNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 
 import cxr_clip
 from cxr_clip.checkpoint import Run
 from cxr_clip.embed import Embedder
 from cxr_clip.errors import CheckpointError, CxrClipError, EvaluationError, HubError
 from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
+from cxr_clip.sharing.folder import without_places
 from support_data import write_tiny_manifest
 from support_models import SENTENCES, tiny_recipe, tiny_run
 
@@ -65,6 +68,21 @@ def cache(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_model_is_loaded_by_its_name(cache: Path, run: Run, revision: str | None) -> None:
     loaded = cxr_clip.load("owner/model", device="cpu", revision=revision)
     assert torch.equal(loaded.embed_texts(SENTENCES), Embedder(run).embed_texts(SENTENCES))
+
+
+def test_all_that_is_saved_is_fetched_but_the_card(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = tmp_path / "saved"
+    Embedder(replace(run, started_from=(run.recipe,))).save(saved)
+    files = {path.relative_to(saved).as_posix() for path in saved.rglob("*") if path.is_file()}
+    fetched: set[str] = set()
+
+    def fetch(_name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        fetched.update(filter_repo_objects(files, allow_patterns=allow_patterns))
+        return str(saved)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    assert cxr_clip.load("owner/model", device="cpu").started_from == (without_places(run).recipe,)
+    assert files - fetched == {"README.md"}
 
 
 @pytest.mark.parametrize(("name", "revision"), [("owner/other", None), ("owner/model", "v9"), ("runs/none", None)])

@@ -21,7 +21,7 @@ from cxr_clip.sharing.card import Presentation, model_card, use_here
 from cxr_clip.sharing.facts import Facts, Figure, Origin, SourceCount, gather
 from cxr_clip.tensor_files import save_weights
 from support_data import write_tiny_manifest
-from support_models import SENTENCES, tiny_recipe, tiny_run
+from support_models import SENTENCES, onward, tiny_recipe, tiny_run
 
 
 @pytest.fixture
@@ -75,6 +75,20 @@ def test_no_file_of_it_names_a_place_of_this_machine(trained: Path, tmp_path: Pa
             assert str(tmp_path).encode() not in path.read_bytes(), path
             assert b"secret-place" not in path.read_bytes(), path
     assert load(tmp_path / "shared", device="cpu").recipe.data.sources[0].manifest == Path("studies")
+
+
+def test_a_model_says_what_it_started_from_without_the_places(run: Run, manifest: Path, tmp_path: Path) -> None:
+    first = tiny_recipe(tmp_path / "secret-place" / "mimic")
+    second = onward(manifest, tmp_path / "secret-place" / "first")
+    recipe = onward(manifest, tmp_path / "secret-place" / "second")
+    third = replace(run, recipe=recipe, started_from=(second, first))
+    Embedder(third).save(tmp_path / "shared")
+    again = load(tmp_path / "shared", device="cpu")
+    assert [one.model.start_from for one in (again.recipe, *again.started_from)] == ["second", "first", None]
+    told = "Trained with cxr-clip, from the weights of second, which had learned from studies, mimic; every setting"
+    assert told in (tmp_path / "shared" / "README.md").read_text()
+    for path in (tmp_path / "shared").glob("*.*"):
+        assert str(tmp_path).encode() not in path.read_bytes(), path
 
 
 def test_the_card_has_counts_and_figures_with_their_intervals(trained: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cxr_clip.recipe import LogSettings
 from cxr_clip.train.train_run import train_run
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe
+from support_training import stopped_after
 
 
 @pytest.fixture
@@ -25,19 +26,6 @@ def manifest(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     return tmp_path / "run"
-
-
-def stopped_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop as Ctrl-C does, after so many steps of the optimiser."""
-    original, calls = torch.optim.AdamW.step, []
-
-    def counted(self: torch.optim.AdamW) -> None:
-        original(self)
-        calls.append(1)
-        if len(calls) == steps:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", counted)
 
 
 def test_a_manifest_that_moved_is_followed(

@@ -28,10 +28,11 @@ def card(
     from cxr_clip.checkpoint import load_run
     from cxr_clip.sharing.card import Presentation, model_card, use_here
     from cxr_clip.sharing.facts import gather
+    from cxr_clip.sharing.folder import without_places
 
     found = load_run(run)
     presentation = Presentation(use=use_here(None), licence=licence)
-    _write(out or run / "card.md", model_card(found, gather(found.recipe, run), presentation))
+    _write(out or run / "card.md", model_card(without_places(found), gather(found.recipe, run), presentation))
 
 
 @document_app.command()

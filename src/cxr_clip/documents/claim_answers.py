@@ -4,8 +4,9 @@ from cxr_clip import __version__
 from cxr_clip.documents.data_facts import HEADS, demographics, listed
 from cxr_clip.documents.open_question import partly
 from cxr_clip.documents.study_facts import StudyFacts
-from cxr_clip.sharing.card import in_words, is_of_group, parts_of
+from cxr_clip.sharing.card import in_words, is_of_group, parts_of, start_in_words
 from cxr_clip.sharing.facts import Figure
+from cxr_clip.sharing.folder import without_places
 
 _HEADLINES = ("auroc/macro", "accuracy/macro", "image_to_text/recall_at_10", "text_to_image/recall_at_10")
 
@@ -112,10 +113,12 @@ def software(study: StudyFacts) -> str | None:  # noqa: ARG001
 
 def initial_values(study: StudyFacts) -> str:
     """Item 24."""
-    settings = study.run.recipe.model
+    settings, start = study.run.recipe.model, start_in_words(without_places(study.run))
     image, text = (one.pretrained or "random weights" for one in (settings.image, settings.text))
     if study.facts.origin is not None:
         return f"Weights were imported from {study.facts.origin.file}, SHA-256 {study.facts.origin.sha256}."
+    if start is not None:
+        return f"Training went on from {start}."
     return f"Image encoder: {_last_name(image)}; text encoder: {_last_name(text)}; projections: random weights."
 
 
@@ -173,7 +176,8 @@ def explanations(study: StudyFacts) -> str | None:
 
 def internal(study: StudyFacts) -> str | None:
     """Item 32."""
-    return _measured(study.measured_on(trained=True), "the data sets of its recipe")
+    before = " and of the runs that it started from" if study.run.started_from else ""
+    return _measured(study.measured_on(trained=True), f"the data sets of its recipe{before}")
 
 
 def external(study: StudyFacts) -> str | None:

@@ -24,7 +24,8 @@ class StudyFacts:
 
     def measured_on(self, *, trained: bool) -> list[str]:
         """The names of the evaluated data sets that the model was, or was not, trained on, by manifest."""
-        own = {one.manifest.name for one in self.run.recipe.data.sources}
+        recipes = (self.run.recipe, *self.run.started_from)
+        own = {one.manifest.name for recipe in recipes for one in recipe.data.sources}
         names = dict.fromkeys(one.measured_on for one in self.facts.figures)
         return [name for name in names if (name.partition(" (")[0] in own) == trained]
 

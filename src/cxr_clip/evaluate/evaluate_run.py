@@ -101,7 +101,7 @@ def evaluate_run(
             f"{request.manifest} has no study in the split {request.split.value!r}: choose another with --split"
         )
     prompts = {style: load_zero_shot_prompts(style, request.prompts) for style in styles}
-    learned = TrainingManifests(embedder.recipe, request.training.manifests)
+    learned = _learned(embedder, request.training)
     training = read_training(learned, wanted=request.training.audit, advance=advance)
     material = Material(studies, ImageStore(manifest.root).read, training.seen(studies))
     asked = [(one, material) for one in general_benchmarks(prompts, request.options, split=request.split)]
@@ -137,7 +137,7 @@ def evaluate_benchmarks(
     manifests = [read_manifest(path) for path in request.manifests]
     chosen = choose(request.names, [source for manifest in manifests for source in manifest.sources])
     embedder = load(folder, device=device)
-    learned = TrainingManifests(embedder.recipe, request.training.manifests)
+    learned = _learned(embedder, request.training)
     training = read_training(learned, wanted=request.training.audit, advance=advance)
     materials = _materials(chosen, manifests, training)
     without = [one.name for one in chosen if not len(materials[one.name].manifest)]
@@ -201,6 +201,11 @@ def _calibrate(
         if found:
             return found
     return None
+
+
+def _learned(embedder: Embedder, request: TrainingRequest) -> TrainingManifests:
+    """What the model was trained on, by itself and before that by the runs that it started from."""
+    return TrainingManifests(embedder.recipe, request.manifests, embedder.started_from)
 
 
 def _by_prevalence(

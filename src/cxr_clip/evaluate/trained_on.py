@@ -45,9 +45,9 @@ class Training:
 
 
 def read_training(manifests: TrainingManifests, *, wanted: bool = True, advance: Advance | None = None) -> Training:
-    """Read what a recipe learns from of its manifests.
+    """Read what a model learned from of its manifests.
 
-    Those of a recipe that are not here are passed over and named in the remark. Raises ManifestError where one that was
+    Those of recipes that are not here are passed over and named in the remark. Raises ManifestError where one that was
     named in their place is absent, EvaluationError where some were named and no audit is wanted.
     """
     if not wanted and manifests.trained_on:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from cxr_clip.data.columns import counts_of, entries, has_reports
-from cxr_clip.data.hold_out import findings_to_hold_out
 from cxr_clip.data.manifest import Manifest
 from cxr_clip.evaluate.training_manifests import TrainingManifests
 from cxr_clip.study import Certainty
@@ -48,11 +47,10 @@ class TrainingCounts:
 
 
 def count_training(manifests: TrainingManifests) -> TrainingCounts | None:
-    """Count what a recipe learns from of its manifests; None where none is here."""
+    """Count what a model learned from of its manifests; None where none is here."""
     if not sum(map(len, manifests.studies)):
         return None
-    held_out = findings_to_hold_out(manifests.recipe.data.hold_out)
-    return count_manifests(manifests.studies, absent=manifests.absent, held_out=held_out)
+    return count_manifests(manifests.studies, absent=manifests.absent, held_out=manifests.held_out)
 
 
 def count_manifests(

@@ -5,17 +5,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cxr_clip.data.hold_out import findings_to_hold_out
 from cxr_clip.data.manifest import FILE_NAME, Manifest, read_manifest
 from cxr_clip.learned_from import learned_from
-from cxr_clip.recipe import Recipe
+from cxr_clip.recipe import DataSettings, Recipe
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingManifests:
-    """Those that a recipe names, or those of `trained_on` in their place."""
+    """Those that recipes name, or those of `trained_on` in their place.
+
+    The recipes are that of the model, and those of the runs that it started from (checkpoint.Run).
+    """
 
     recipe: Recipe
     trained_on: Sequence[Path] | None = None
+    started_from: Sequence[Recipe] = ()
 
     @cached_property
     def here(self) -> tuple[Path, ...]:
@@ -29,12 +37,38 @@ class TrainingManifests:
 
     @cached_property
     def studies(self) -> tuple[Manifest, ...]:
-        """What the recipe learns from in each that is here. Raises ManifestError."""
-        return tuple(learned_from(read_manifest(folder, check=False), self.recipe.data) for folder in self.here)
+        """What any of the trainings learned from in each that is here. Raises ManifestError."""
+        return tuple(_learned_by_any(read_manifest(folder, check=False), self._folders[folder]) for folder in self.here)
 
     @property
-    def _folders(self) -> tuple[Path, ...]:
-        return tuple(self.trained_on or (source.manifest for source in self.recipe.data.sources))
+    def held_out(self) -> frozenset[str]:
+        """The findings that none of the trainings was to see."""
+        return frozenset.intersection(*(findings_to_hold_out(one.hold_out) for one in self._trainings))
+
+    @property
+    def _trainings(self) -> list[DataSettings]:
+        return [one.data for one in (self.recipe, *self.started_from)]
+
+    @cached_property
+    def _folders(self) -> dict[Path, list[DataSettings]]:
+        """Each manifest with the trainings that name it; one that is named in their place may be that of any."""
+        if self.trained_on:
+            return dict.fromkeys(self.trained_on, self._trainings)
+        named: dict[Path, list[DataSettings]] = {}
+        for one in self._trainings:
+            for source in one.sources:
+                named.setdefault(source.manifest, []).append(one)
+        return named
+
+
+def _learned_by_any(manifest: Manifest, settings: Sequence[DataSettings]) -> Manifest:
+    """The studies that at least one training learned from, each once."""
+    differing = {(one.part, one.hold_out): one for one in settings}.values()
+    first, *others = [learned_from(manifest, one) for one in differing]
+    if not others:
+        return first
+    ids = {one for part in (first, *others) for one in part.table["id"].to_pylist()}
+    return Manifest(manifest.root, manifest.table.filter(pc.is_in(manifest.table["id"], pa.array(sorted(ids)))))
 
 
 def _is_manifest(path: Path) -> bool:

@@ -54,8 +54,8 @@ def write_certificate(folder: Path, certificate: Certificate) -> None:
 
 def write_card(folder: Path, run: Run, source: Path, presentation: Presentation) -> None:
     """Write the model card of a run that lies in `source`."""
-    shared = Run(model=run.model, tokeniser=run.tokeniser, recipe=without_places(run.recipe))
-    (folder / CARD).write_text(model_card(shared, gather(run.recipe, source), presentation), encoding="utf-8")
+    card = model_card(without_places(run), gather(run.recipe, source), presentation)
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def _write_preprocessing(folder: Path, run: Run) -> None:

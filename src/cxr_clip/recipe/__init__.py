@@ -5,7 +5,7 @@ Settings are read by `assemble` alone; everything below it takes plain arguments
 """
 
 from cxr_clip.recipe.data import AugmentSettings, DataSettings, PartSettings, RareSamplingSettings, SourceSettings
-from cxr_clip.recipe.loading import dump_recipe, load_recipe
+from cxr_clip.recipe.loading import dump_recipe, dump_recipes, load_recipe, load_recipes
 from cxr_clip.recipe.model import (
     ImageEncoderSettings,
     LoraSettings,
@@ -38,5 +38,7 @@ __all__ = [
     "TrainSettings",
     "Trained",
     "dump_recipe",
+    "dump_recipes",
     "load_recipe",
+    "load_recipes",
 ]

@@ -1,8 +1,8 @@
 """Settings of the model: two towers, where their weights come from, and what of them trains."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cxr_clip.recipe.section import Above0, Positive, Section
 
@@ -38,9 +38,7 @@ class ImageEncoderSettings(Section):
     batch_norm: Literal["synchronised", "local", "frozen"] = "synchronised"
 
     @model_validator(mode="after")
-    def _one_origin(self) -> Self:
-        if (self.pretrained is None) == (self.architecture is None):
-            raise ValueError("give either `pretrained` or `architecture`")
+    def _statistics_go_together(self) -> Self:
         if (self.mean is None) != (self.std is None):
             raise ValueError("give both `mean` and `std`, or neither")
         return self
@@ -90,14 +88,6 @@ class TextEncoderSettings(Section):
     lora: LoraSettings | None = None
 
     @model_validator(mode="after")
-    def _one_origin(self) -> Self:
-        if (self.pretrained is None) == (self.architecture is None):
-            raise ValueError("give either `pretrained` or `architecture`")
-        if (self.architecture is None) != (self.tokeniser is None):
-            raise ValueError("`tokeniser` goes with `architecture`; a pretrained encoder brings its own")
-        return self
-
-    @model_validator(mode="after")
     def _a_locked_tower_keeps_nothing(self) -> Self:
         _refuse_checkpointing_of_locked(self.train, self.gradient_checkpointing)
         return self
@@ -120,11 +110,45 @@ def _refuse_checkpointing_of_locked(train: Trained, gradient_checkpointing: bool
         raise ValueError("`gradient_checkpointing` has no effect on a locked tower, which keeps nothing: leave it out")
 
 
-class ModelSettings(Section):
-    """The dual encoder; `freeze` lists parameter-name prefixes that do not train (`image.backbone.embedder`)."""
+Tower = TypeVar("Tower", ImageEncoderSettings, TextEncoderSettings)
+# What a tower is made from; the run of `start_from` brings all of it.
+_ORIGINS = ("pretrained", "architecture", "tokeniser", "mean", "std")
 
-    image: ImageEncoderSettings
-    text: TextEncoderSettings
+
+class ModelSettings(Section):
+    """The dual encoder; `freeze` lists parameter-name prefixes that do not train (`image.backbone.embedder`).
+
+    `start_from`: a run folder or a model on the hub whose towers, tokeniser, projections and scale a new run begins
+    with (train/starting.py); null: each tower names where it comes from, and the rest begins anew.
+    """
+
+    start_from: Annotated[str, Field(min_length=1)] | None = None
+    image: ImageEncoderSettings = Field(default=ImageEncoderSettings(), validate_default=True)
+    text: TextEncoderSettings = Field(default=TextEncoderSettings(), validate_default=True)
     embedding_size: Positive = 512
     temperature: Above0 = 0.07
     freeze: tuple[str, ...] = ()
+
+    @field_validator("image", "text")
+    @classmethod
+    def _one_origin(cls, tower: Tower, known: ValidationInfo) -> Tower:
+        if known.data.get("start_from") is not None:
+            given = [f"`{name}`" for name in _ORIGINS if getattr(tower, name, None) is not None]
+            if given:
+                raise ValueError(f"{', '.join(given)}: the run of model.start_from brings its own; leave this out")
+        elif (tower.pretrained is None) == (tower.architecture is None):
+            raise ValueError("give either `pretrained` or `architecture`")
+        return tower
+
+    @field_validator("text")
+    @classmethod
+    def _one_tokeniser(cls, text: TextEncoderSettings) -> TextEncoderSettings:
+        if (text.architecture is None) != (text.tokeniser is None):
+            raise ValueError("`tokeniser` goes with `architecture`; a pretrained encoder brings its own")
+        return text
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if self.start_from is not None and self.temperature != type(self).model_fields["temperature"].default:
+            raise ValueError("`temperature` has no effect with `start_from`, whose scale trains on: leave it out")
+        return self

@@ -55,7 +55,7 @@ def model_card(run: Run, facts: Facts, presentation: Presentation) -> str:
         "([method](https://arxiv.org/abs/2310.13292)).",
         f"## Use\n\n{presentation.use}",
         f"## Model\n\n{table(('part', 'what'), parts_of(run))}",
-        f"## Weights\n\n{_weights(facts.origin)}",
+        f"## Weights\n\n{_weights(run, facts.origin)}",
         f"## Training data\n\n{_data(run, facts.sources)}",
         f"## Measured\n\n{_measured(facts.figures)}",
         f"## Intended use\n\n{_USE}",
@@ -111,9 +111,18 @@ def _kind(backbone: object) -> str:
     return f"{architecture['model_type']} ({sizes})"
 
 
-def _weights(origin: Origin | None) -> str:
+def start_in_words(run: Run) -> str | None:
+    """Which run's weights a run started from, with all manifests that these had learned from; None: from none."""
+    name = run.recipe.model.start_from
+    manifests = dict.fromkeys(one.manifest.name for earlier in run.started_from for one in earlier.data.sources)
+    return f"the weights of {name}, which had learned from {', '.join(manifests)}" if name is not None else None
+
+
+def _weights(run: Run, origin: Origin | None) -> str:
     if origin is None:
-        return "Trained with cxr-clip; every setting is in `recipe.yaml` of its run folder."
+        start = start_in_words(run)
+        began = f", from {start}" if start is not None else ""
+        return f"Trained with cxr-clip{began}; every setting is in `recipe.yaml` of its run folder."
     rows = [
         ("file", f"`{origin.file}`, {origin.size:,} bytes"),
         ("SHA-256", f"`{origin.sha256}`"),

@@ -32,7 +32,7 @@ def write_model(
     CheckpointError where the folder holds anything.
     """
     refuse_occupied(folder)
-    shared = replace(run, recipe=without_places(run.recipe))
+    shared = without_places(run)
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / WEIGHTS, run.model)
     beside = [source / name for name in BESIDE_WEIGHTS] if source is not None else []
@@ -51,8 +51,13 @@ def refuse_occupied(folder: Path) -> None:
         raise CheckpointError(f"{folder} is there and not empty: give the path of a new folder")
 
 
-def without_places(recipe: Recipe) -> Recipe:
-    """Return the recipe with the last name of every path: the rest means nothing elsewhere, and tells of here."""
+def without_places(run: Run) -> Run:
+    """Return the run with the last name of every path in it: the rest means nothing elsewhere, and tells of here."""
+    earlier = tuple(map(_without_places, run.started_from))
+    return replace(run, recipe=_without_places(run.recipe), started_from=earlier)
+
+
+def _without_places(recipe: Recipe) -> Recipe:
     data, model = recipe.data, recipe.model
     sources = tuple(one.model_copy(update={"manifest": Path(one.manifest.name)}) for one in data.sources)
     prompts = Path(data.prompts.name) if data.prompts is not None else None
@@ -61,13 +66,13 @@ def without_places(recipe: Recipe) -> Recipe:
     return recipe.model_copy(
         update={
             "data": data.model_copy(update={"sources": sources, "prompts": prompts}),
-            "model": model.model_copy(update={"image": image, "text": text}),
+            "model": model.model_copy(update={"image": image, "text": text, "start_from": _name(model.start_from)}),
         }
     )
 
 
-def _name(pretrained: str | None) -> str | None:
+def _name(place: str | None) -> str | None:
     """A name on the hub stays; of the path of a folder the last part does."""
-    if pretrained is None or (pretrained.count("/") <= 1 and not Path(pretrained).is_dir()):
-        return pretrained
-    return Path(pretrained).name
+    if place is None or (place.count("/") <= 1 and not Path(place).is_dir()):
+        return place
+    return Path(place).name

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol, runtime_checkable
 
-from cxr_clip.checkpoint import RECIPE, WEIGHTS, Run, is_run
+from cxr_clip.checkpoint import RECIPE, STARTED_FROM, WEIGHTS, Run, is_run
 from cxr_clip.errors import CheckpointError, HubError
 from cxr_clip.sharing.facts import FACTS, Facts
 from cxr_clip.sharing.folder import BESIDE_WEIGHTS, write_model
@@ -13,7 +13,7 @@ from cxr_clip.sharing.folder import BESIDE_WEIGHTS, write_model
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 # What a model consists of; nothing else of a hub folder is fetched.
 _FOLDERS = ("image_encoder/*.json", "text_encoder/*.json", "tokeniser/*.json", "tokeniser/*.txt")
-_FILES = (RECIPE, WEIGHTS, FACTS, *BESIDE_WEIGHTS, *_FOLDERS)
+_FILES = (RECIPE, STARTED_FROM, WEIGHTS, FACTS, *BESIDE_WEIGHTS, *_FOLDERS)
 
 
 @runtime_checkable

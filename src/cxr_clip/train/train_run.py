@@ -32,6 +32,7 @@ from cxr_clip.train.fingerprint import fingerprint
 from cxr_clip.train.loop import TrainResult, train
 from cxr_clip.train.optim import adamw, warmup_cosine
 from cxr_clip.train.profile import profiled, told
+from cxr_clip.train.starting import start_from
 from cxr_clip.train.training import Pace, Training
 from cxr_clip.train.validation import by_loss, by_recall
 from cxr_clip.train.zero_shot import Question, questions
@@ -70,6 +71,9 @@ def train_run(
         (folder / checkpoint.STUDIES).write_text(f"{fingerprint(sources)}\n", encoding="utf-8")
         _keep_counts(folder, assemble.held_out(sources))
     console = Console(stderr=True) if progress and workers.leads else None
+    if there is None and console is not None and recipe.model.start_from is not None:
+        words = f"towers, tokeniser, projections and scale are those of {recipe.model.start_from}"
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
     with RunLog(
         folder if workers.leads else None,
         total_steps=training.pace.total_steps,
@@ -99,6 +103,8 @@ def _refuse_what_is_absent(recipe: Recipe, workers: Workers) -> None:
 
 
 def _new_run(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> Run:
+    if recipe.model.start_from is not None:
+        return start_from(recipe.model.start_from, recipe)
     model, tokeniser = assemble.make_model(recipe, sources)
     return Run(model=model, tokeniser=tokeniser, recipe=recipe)
 

@@ -1,6 +1,7 @@
 """Recipes: the paper's defaults, overrides, and errors that name the mend."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -75,16 +76,27 @@ def test_overrides_reach_lists_and_sections_that_the_file_leaves_out(minimal: Pa
         (["model.start_from=''"], ["model.start_from = ''"]),
         (
             ["model.start_from=runs/old"],
-            ["model.image: `pretrained`: the run of model.start_from brings its own", "model.text: `pretrained`: "],
+            [
+                "model.image: `pretrained`: the run of model.start_from brings its own; leave this out, or set "
+                "model.image.pretrained=null over a recipe that has it",
+                "model.text: `pretrained`: the run of model.start_from brings its own; leave this out, or set "
+                "model.text.pretrained=null over",
+            ],
         ),
         (
             ["model={start_from: x, image: {architecture: resnet50, mean: [0, 0, 0], std: [1, 1, 1]}}"],
-            ["model.image: `architecture`, `mean`, `std`: the run of model.start_from brings its own; leave this out"],
+            [
+                "model.image: `architecture`, `mean`, `std`: the run",
+                "set model.image.architecture=null model.image.mean=null model.image.std=null over",
+            ],
         ),
         (["model={start_from: x, text: {tokeniser: {}}}"], ["model.text: `tokeniser`: the run of model.start_from"]),
         (
             ["model={start_from: x, temperature: 0.1}"],
-            ["model: `temperature` has no effect with `start_from`, whose scale trains on: leave it out"],
+            [
+                "model: `temperature` has no effect with `start_from`, whose scale trains on: leave it out",
+                "set model.temperature=0.07 over",
+            ],
         ),
         (["model.text.train=locked", "model.text.dropout=0"], ["model.text", "no effect on a locked tower"]),
         (
@@ -131,6 +143,25 @@ def test_a_run_to_start_from_stands_for_both_towers(minimal: Path, tmp_path: Pat
     copy = tmp_path / "copy.yaml"
     copy.write_text(dump_recipe(recipe))
     assert load_recipe(copy) == recipe
+
+
+def test_what_the_refusal_of_named_towers_says_mends_it(tmp_path: Path) -> None:
+    named = tmp_path / "named.yaml"
+    named.write_text("""
+name: named
+data: {sources: [{manifest: somewhere}]}
+model:
+  image: {architecture: resnet50, mean: [0, 0, 0], std: [1, 1, 1], train: locked}
+  text: {architecture: {model_type: bert}, tokeniser: {}, pooling: cls}
+  temperature: 0.1
+""")
+    overrides = ["model.start_from=runs/old"]
+    for _ in ("the towers", "the scale"):
+        with pytest.raises(RecipeError) as refused:
+            load_recipe(named, overrides)
+        overrides += re.findall(r"model\.[a-z_.]+=\S+", str(refused.value))
+    model = load_recipe(named, overrides).model
+    assert (model.start_from, model.image.train, model.text.pooling) == ("runs/old", "locked", "cls")
 
 
 def test_several_recipes_read_back_the_same(minimal: Path, tmp_path: Path) -> None:

@@ -234,8 +234,8 @@ def refuse_tokens_beyond(text: TextEncoder, tokeniser: "PreTrainedTokenizerBase"
         )
     if last >= text.vocabulary_size:
         raise RecipeError(
-            f"the tokeniser of model.text.pretrained numbers its tokens up to {last}, and its encoder has embeddings "
-            f"up to {text.vocabulary_size - 1}: give a folder whose tokeniser and weights belong together"
+            f"the tokeniser of this text encoder numbers its tokens up to {last}, and the encoder has embeddings up "
+            f"to {text.vocabulary_size - 1}: give a folder whose tokeniser and weights belong together"
         )
 
 

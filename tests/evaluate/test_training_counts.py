@@ -84,6 +84,27 @@ def test_studies_of_the_run_that_it_started_from_are_counted_once(tmp_path: Path
     assert counts.studies == sum(counts.positive.values()) == 8 + 3
 
 
+@pytest.mark.parametrize("other", ["here", "elsewhere/../here", "here/manifest.parquet"])
+def test_a_manifest_that_is_spelled_in_two_ways_is_counted_once(
+    other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = write_tiny_manifest(tmp_path / "here", train=8)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    recipe, earlier = tiny_recipe(manifest), tiny_recipe(Path(other))
+    for one in (TrainingManifests(recipe, started_from=[earlier]), TrainingManifests(recipe, [manifest, Path(other)])):
+        counts = count_training(one)
+        assert counts is not None
+        assert counts.studies == 8
+        assert one.here == (manifest,)  # as it is spelled first
+
+
+def test_a_manifest_that_is_not_here_is_named_as_it_is_spelled_first(tmp_path: Path) -> None:
+    lost, again = Path("lost"), tmp_path / ".." / tmp_path.name / "lost"
+    recipe, earlier = tiny_recipe(tmp_path / "lost"), [tiny_recipe(again), tiny_recipe(lost)]
+    assert TrainingManifests(recipe, started_from=earlier).absent == (tmp_path / "lost", lost)
+
+
 def test_a_finding_is_kept_from_a_model_only_where_every_training_kept_it(tmp_path: Path) -> None:
     manifest = write_tiny_manifest(tmp_path / "here", label_only_every=None)
     without_mass, without_both = (

@@ -13,11 +13,13 @@ from cxr_clip.checkpoint import load_run, read_run
 from cxr_clip.embed import Embedder, load
 from cxr_clip.errors import CheckpointError, CxrClipError, HubError, RecipeError
 from cxr_clip.model.normalisation import Normalisation
+from cxr_clip.model.tokeniser import train_tokeniser
 from cxr_clip.tensor_files import write_tensors
 from cxr_clip.train.starting import start_from
 from cxr_clip.train.train_run import make_training, train_run
 from support_data import made_up_picture, write_tiny_manifest
 from support_models import SENTENCES, onward, tiny_run_folder
+from support_programs import run_program
 from support_training import same_files, stopped_after
 
 
@@ -92,12 +94,42 @@ def test_it_continues_exactly_when_the_other_run_is_gone(
     assert load(run, device="cpu").started_from == read_run(tmp_path / "straight").started_from
 
 
-def test_adapters_begin_alike_on_every_worker(manifest: Path, old: Path) -> None:
+def test_adapters_begin_as_the_seed_has_it(manifest: Path, old: Path) -> None:
     recipe = onward(manifest, old, ("model.text", {"lora": {"rank": 2}}))
     sources = assemble.open_sources(recipe.data)
     one, other = (make_training(start_from(str(old), recipe), sources).model.state_dict() for _ in range(2))
     assert any("lora_A" in name for name in one)
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_a_start_is_made_again_before_the_first_checkpoint(
+    manifest: Path, old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, run = onward(manifest, old), tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stopped_after(1, patched)
+        with pytest.raises(KeyboardInterrupt):
+            train_run(recipe, run, progress=False)
+    assert not (run / checkpoint.RESUME).exists()
+    away = old.rename(tmp_path / "away")
+    with pytest.raises(
+        CheckpointError,
+        match=r"run has no checkpoint yet, so it starts again from .*old, which cannot be read \(.*old is not a run "
+        r"folder .*\): put that model back, or name another folder for another start",
+    ):
+        train_run(recipe, run, progress=False)
+    away.rename(old)
+    train_run(recipe, run, progress=False)
+    assert load(run, device="cpu").started_from == (read_run(old).recipe,)
+
+
+def test_several_workers_start_from_one_model_or_not_at_all(manifest: Path, old: Path, tmp_path: Path) -> None:
+    for rank in range(2):
+        for name in ("alike", "unlike"):
+            shutil.copytree(old, tmp_path / str(rank) / name)
+    words = train_tokeniser(SENTENCES[:3], vocabulary_size=200, lowercase=True)
+    words.save_pretrained(str(tmp_path / "1" / "unlike" / "tokeniser"))
+    run_program("support_starting_workers.py", tmp_path, manifest)
 
 
 def test_a_third_run_knows_of_the_first(manifest: Path, old: Path, tmp_path: Path) -> None:

@@ -113,12 +113,13 @@ def software(study: StudyFacts) -> str | None:  # noqa: ARG001
 
 def initial_values(study: StudyFacts) -> str:
     """Item 24."""
-    settings, start = study.run.recipe.model, start_in_words(without_places(study.run))
-    image, text = (one.pretrained or "random weights" for one in (settings.image, settings.text))
     if study.facts.origin is not None:
         return f"Weights were imported from {study.facts.origin.file}, SHA-256 {study.facts.origin.sha256}."
+    start = start_in_words(without_places(study.run))
     if start is not None:
         return f"Training went on from {start}."
+    settings = study.run.recipe.model
+    image, text = (one.pretrained or "random weights" for one in (settings.image, settings.text))
     return f"Image encoder: {_last_name(image)}; text encoder: {_last_name(text)}; projections: random weights."
 
 

@@ -1,6 +1,6 @@
 """The manifests that a model was trained on, as far as they are on this machine; each is read once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,8 @@ from cxr_clip.recipe import DataSettings, Recipe
 class TrainingManifests:
     """Those that recipes name, or those of `trained_on` in their place.
 
-    The recipes are that of the model, and those of the runs that it started from (checkpoint.Run).
+    The recipes are that of the model, and those of the runs that it started from (checkpoint.Run). A manifest that they
+    spell differently is one, and is shown as it is spelled first.
     """
 
     recipe: Recipe
@@ -53,12 +54,12 @@ class TrainingManifests:
     def _folders(self) -> dict[Path, list[DataSettings]]:
         """Each manifest with the trainings that name it; one that is named in their place may be that of any."""
         if self.trained_on:
-            return dict.fromkeys(self.trained_on, self._trainings)
-        named: dict[Path, list[DataSettings]] = {}
-        for one in self._trainings:
-            for source in one.sources:
-                named.setdefault(source.manifest, []).append(one)
-        return named
+            return dict.fromkeys(_by_place(self.trained_on).values(), self._trainings)
+        named = _by_place(source.manifest for one in self._trainings for source in one.sources)
+        return {
+            path: [one for one in self._trainings if place in _by_place(source.manifest for source in one.sources)]
+            for place, path in named.items()
+        }
 
 
 def _learned_by_any(manifest: Manifest, settings: Sequence[DataSettings]) -> Manifest:
@@ -73,4 +74,17 @@ def _learned_by_any(manifest: Manifest, settings: Sequence[DataSettings]) -> Man
 
 def _is_manifest(path: Path) -> bool:
     """Whether there is a manifest, or a folder that has one."""
-    return (path / FILE_NAME if path.is_dir() else path).is_file()
+    return _file(path).is_file()
+
+
+def _by_place(paths: Iterable[Path]) -> dict[Path, Path]:
+    """The first spelling of each manifest by where its file lies."""
+    spelled: dict[Path, Path] = {}
+    for path in paths:
+        spelled.setdefault(_file(path).resolve(), path)
+    return spelled
+
+
+def _file(path: Path) -> Path:
+    """The file of a manifest that is named itself, or by its folder."""
+    return path / FILE_NAME if path.is_dir() else path

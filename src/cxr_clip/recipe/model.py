@@ -110,7 +110,7 @@ def _refuse_checkpointing_of_locked(train: Trained, gradient_checkpointing: bool
         raise ValueError("`gradient_checkpointing` has no effect on a locked tower, which keeps nothing: leave it out")
 
 
-Tower = TypeVar("Tower", ImageEncoderSettings, TextEncoderSettings)
+_Tower = TypeVar("_Tower", ImageEncoderSettings, TextEncoderSettings)
 # What a tower is made from; the run of `start_from` brings all of it.
 _ORIGINS = ("pretrained", "architecture", "tokeniser", "mean", "std")
 
@@ -131,11 +131,16 @@ class ModelSettings(Section):
 
     @field_validator("image", "text")
     @classmethod
-    def _one_origin(cls, tower: Tower, known: ValidationInfo) -> Tower:
+    def _one_origin(cls, tower: _Tower, known: ValidationInfo) -> _Tower:
         if known.data.get("start_from") is not None:
-            given = [f"`{name}`" for name in _ORIGINS if getattr(tower, name, None) is not None]
+            given = [name for name in _ORIGINS if getattr(tower, name, None) is not None]
             if given:
-                raise ValueError(f"{', '.join(given)}: the run of model.start_from brings its own; leave this out")
+                named = ", ".join(f"`{name}`" for name in given)
+                nulls = " ".join(f"model.{known.field_name}.{name}=null" for name in given)
+                raise ValueError(
+                    f"{named}: the run of model.start_from brings its own; leave this out, or set {nulls} over a "
+                    "recipe that has it"
+                )
         elif (tower.pretrained is None) == (tower.architecture is None):
             raise ValueError("give either `pretrained` or `architecture`")
         return tower
@@ -150,5 +155,8 @@ class ModelSettings(Section):
     @model_validator(mode="after")
     def _one_scale(self) -> Self:
         if self.start_from is not None and self.temperature != type(self).model_fields["temperature"].default:
-            raise ValueError("`temperature` has no effect with `start_from`, whose scale trains on: leave it out")
+            raise ValueError(
+                "`temperature` has no effect with `start_from`, whose scale trains on: leave it out, or set "
+                f"model.temperature={type(self).model_fields['temperature'].default} over a recipe that has it"
+            )
         return self

@@ -3,16 +3,18 @@
 import torch
 
 from cxr_clip.assemble import refuse_tokens_beyond
-from cxr_clip.checkpoint import Run, load_run
+from cxr_clip.checkpoint import Run, fingerprint, load_run
+from cxr_clip.distributed import SINGLE, Workers, refuse_disagreement
 from cxr_clip.errors import RecipeError
 from cxr_clip.recipe import Recipe
 from cxr_clip.sharing.hub import find_model
 
 
-def start_from(name: str, recipe: Recipe) -> Run:
+def start_from(name: str, recipe: Recipe, workers: Workers = SINGLE) -> Run:
     """Return a run of `recipe` at its start, with the best weights of the run folder, or model on the hub, `name`.
 
-    Raises CheckpointError or HubError where there is no such model, RecipeError where the recipe does not fit it.
+    Raises CheckpointError or HubError where there is no such model, RecipeError where the recipe does not fit it,
+    TrainingError where `workers`, who all call this, find different models by that name.
     """
     earlier = load_run(find_model(name))
     model, tokeniser = earlier.model, earlier.tokeniser
@@ -20,7 +22,11 @@ def start_from(name: str, recipe: Recipe) -> Run:
     refuse_tokens_beyond(model.text, tokeniser, max_tokens=recipe.data.max_tokens)
     model.buckets = recipe.model.text.buckets
     torch.manual_seed(recipe.train.seed)  # of adapters, the only weights that are new
-    return Run(model, tokeniser, recipe, started_from=(earlier.recipe, *earlier.started_from))
+    run = Run(model, tokeniser, recipe, started_from=(earlier.recipe, *earlier.started_from))
+    if workers.count > 1:
+        mend = f"give all machines the same files at {name}"
+        refuse_disagreement("the model of model.start_from", fingerprint(run), workers, mend=mend)
+    return run
 
 
 def _refuse_other_shape(recipe: Recipe, earlier: Recipe, name: str) -> None:

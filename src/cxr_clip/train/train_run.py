@@ -17,7 +17,8 @@ from cxr_clip.data.chunked_batches import batches_by_chunks
 from cxr_clip.data.dataset import StudyDataset
 from cxr_clip.data.hold_out import HeldOutCounts
 from cxr_clip.data.prompts import load_zero_shot_prompts
-from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, replicate
+from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, refuse_disagreement, replicate
+from cxr_clip.errors import CheckpointError, HubError
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
 from cxr_clip.model.lora import require_peft
@@ -29,7 +30,7 @@ from cxr_clip.tensors import Batch
 from cxr_clip.train.averaging import Average
 from cxr_clip.train.continuation import refuse_other_workers_recipe, run_to_continue
 from cxr_clip.train.fingerprint import fingerprint
-from cxr_clip.train.loop import TrainResult, train
+from cxr_clip.train.loop import SAME_DISK, TrainResult, train
 from cxr_clip.train.optim import adamw, warmup_cosine
 from cxr_clip.train.profile import profiled, told
 from cxr_clip.train.starting import start_from
@@ -55,14 +56,15 @@ def train_run(
     `profile` records a few steps of the first worker.
 
     Raises RecipeError where the folder holds a run of another recipe, TrainingError where it learned from other
-    studies, and what the parts raise.
+    studies or not all workers find its checkpoint, and what the parts raise.
     """
     _refuse_what_is_absent(recipe, workers)
     sources = assemble.open_sources(recipe.data)
     if workers.count > 1:
         refuse_other_workers_recipe(recipe, sources, workers)
     there = run_to_continue(recipe, folder, sources)
-    run = there or _new_run(recipe, sources)
+    refuse_disagreement(f"whether {folder} has a checkpoint", there is not None, workers, mend=SAME_DISK)
+    run = there or _new_run(recipe, sources, folder, workers)
     training = make_training(run, sources, workers)
     gather_objects("looked", workers)  # nobody looks any more, so the folder may change
     if there is None and workers.leads:
@@ -102,11 +104,20 @@ def _refuse_what_is_absent(recipe: Recipe, workers: Workers) -> None:
     refuse_crowded_gpu(assemble.choose_device(recipe.train.device), workers)
 
 
-def _new_run(recipe: Recipe, sources: tuple[assemble.Source, ...]) -> Run:
-    if recipe.model.start_from is not None:
-        return start_from(recipe.model.start_from, recipe)
-    model, tokeniser = assemble.make_model(recipe, sources)
-    return Run(model=model, tokeniser=tokeniser, recipe=recipe)
+def _new_run(recipe: Recipe, sources: tuple[assemble.Source, ...], folder: Path, workers: Workers) -> Run:
+    name = recipe.model.start_from
+    if name is None:
+        model, tokeniser = assemble.make_model(recipe, sources)
+        return Run(model=model, tokeniser=tokeniser, recipe=recipe)
+    try:
+        return start_from(name, recipe, workers)
+    except (CheckpointError, HubError) as error:
+        if not checkpoint.is_run(folder):
+            raise
+        raise CheckpointError(
+            f"{folder} has no checkpoint yet, so it starts again from {name}, which cannot be read ({error}): put that "
+            "model back, or name another folder for another start"
+        ) from error
 
 
 def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Workers = SINGLE) -> Training:

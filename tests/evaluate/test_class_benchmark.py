@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from cxr_clip.evaluate.benchmarks import measure
 from cxr_clip.evaluate.contract import Benchmark, ClassesTask, PromptSet, SetScore
@@ -61,6 +62,17 @@ def test_accuracy_by_class_their_mean_and_of_all(score):
     assert result.metrics["accuracy/Edema"].n == 3
     assert result.metrics["accuracy/micro"].low < 4 / 6 < result.metrics["accuracy/micro"].high
     assert {SetScore.MEAN: "the mean cosine", SetScore.BEST: "the largest cosine"}[score] in " ".join(result.protocol)
+
+
+@pytest.mark.parametrize(("turn", "value"), [(0, 1), (1, 0)])
+def test_where_all_or_none_are_right_the_intervals_are_wilsons_by_patient(turn, value):
+    result = measured([((number + turn) % 3, [NAMES[number]]) for number in range(3) for _ in range(4)])
+    for name, patients in {"macro": 12, "micro": 12, **dict.fromkeys(NAMES, 4)}.items():
+        found, wilson = result.metrics[f"accuracy/{name}"], binomtest(patients * value, patients)
+        expected = wilson.proportion_ci(0.95, method="wilson")
+        assert found.value == value
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+        assert found.low < found.high
 
 
 def test_studies_that_show_none_or_several_of_the_classes_are_left_out_and_counted():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.stats import binomtest
 
 from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.data.run_lengths import runs_of
@@ -145,6 +146,23 @@ def test_a_right_map_is_told_from_a_wrong_text_and_from_the_middle() -> None:
     assert any("best threshold on validation is 0." in note for note in result.notes)
     assert [one.points for one in result.groundings] == [True, True]
     assert result.groundings[0].picture.shape == (SIDE, SIDE, 3)
+
+
+@pytest.mark.parametrize(("name", "value"), [("pointing", 1), ("pointing_wrong_text", 0)])
+@pytest.mark.parametrize(("of", "count"), [("macro", 2), ("Mass", 10), ("Nodule", 10)])
+def test_where_all_or_none_are_pointed_at_the_interval_is_wilsons_by_patient(name, value, of, count) -> None:
+    found = measured(BlockModel()).metrics[f"{name}/{of}"]
+    # Each of five patients has two of the test studies, and each of these both findings.
+    expected = binomtest(5 * value, 5).proportion_ci(0.95, method="wilson")
+    assert (found.value, found.n) == (value, count)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert found.low < found.high
+
+
+def test_what_is_no_share_has_the_interval_of_its_resamples() -> None:
+    # The blocks are of one size: every resample has the same chance, which is known and needs no width.
+    found = measured(BlockModel()).metrics["pointing_chance/macro"]
+    assert found.low == pytest.approx(found.high)
 
 
 def test_a_model_that_draws_lots_points_by_chance() -> None:

@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import normalize
 
 from cxr_clip.evaluate.retrieval import chance_of_rank, nearest_texts, retrieval_metrics, retrieval_text
+from cxr_clip.evaluate.statistics import patient_bootstrap_weights
 from cxr_clip.ranking import MergedTexts, merge_identical
 from cxr_clip.study import Split, Study
 
@@ -85,6 +86,14 @@ def test_intervals_follow_the_weights_of_the_queries():
     weights = np.array([[4, 0, 0, 0], [0, 0, 4, 0]], dtype=np.uint16)
     recall = retrieval_metrics(images, texts, merged, weights)["image_to_text/recall_at_1"]
     assert (recall.value, recall.low, recall.high) == (0.5, pytest.approx(0.025), pytest.approx(0.975))
+
+
+def test_no_hit_at_all_does_not_say_that_there_can_be_none():
+    merged = MergedTexts(first=np.arange(20), group=np.arange(20))
+    weights = patient_bootstrap_weights([str(i) for i in range(20)], 50, np.random.default_rng(0))
+    metrics = retrieval_metrics(torch.eye(20), torch.eye(20).roll(1, 0), merged, weights)
+    recall = metrics["image_to_text/recall_at_1"]
+    assert (recall.value, recall.low, recall.high) == (0, 0, pytest.approx(0.161, abs=1e-3))
 
 
 def test_nearest_texts_come_best_first_with_the_right_one_marked():

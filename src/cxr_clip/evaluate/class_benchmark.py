@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.contract import Benchmark, ClassesTask, SetScore
 from cxr_clip.evaluate.prompt_sets import best_similarities, class_accuracy, mean_similarities
+from cxr_clip.evaluate.proportions import resampled_share
 from cxr_clip.evaluate.results import BenchmarkResult
-from cxr_clip.evaluate.statistics import Estimate, estimate, exact, weighted_mean
+from cxr_clip.evaluate.statistics import Estimate, exact, weighted_mean
 from cxr_clip.evaluate.study_images import embed_texts
 from cxr_clip.evaluate.subject import Subject
 from cxr_clip.study import Certainty, Study
@@ -52,11 +53,13 @@ def _metrics(task: ClassesTask, subject: Subject, chosen: list[int], classes: ND
     of_class = [weighted_mean(right[classes == one], weights[:, classes == one]) for one in range(len(task.sets))]
     count = len(classes)
     return {
-        "accuracy/macro": estimate(found.macro, np.mean(np.stack(of_class), axis=0), count),
-        "accuracy/micro": estimate(found.micro, weighted_mean(right, weights), count),
+        "accuracy/macro": resampled_share(found.macro, np.mean(np.stack(of_class), axis=0), weights, count),
+        "accuracy/micro": resampled_share(found.micro, weighted_mean(right, weights), weights, count),
         "accuracy/chance": exact(1 / len(task.sets), count),
         **{
-            f"accuracy/{one.finding}": estimate(found.by_class[number], values, int((classes == number).sum()))
+            f"accuracy/{one.finding}": resampled_share(
+                found.by_class[number], values, weights[:, classes == number], int((classes == number).sum())
+            )
             for number, (one, values) in enumerate(zip(task.sets, of_class, strict=True))
         },
     }

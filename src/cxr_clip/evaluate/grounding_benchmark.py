@@ -1,9 +1,11 @@
 """The grounding benchmarks: whether the maps of a finding's prompts lie where readers drew it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxr_clip.classify import directions_of
 from cxr_clip.errors import EvaluationError
@@ -21,13 +23,26 @@ from cxr_clip.evaluate.grounding_maps import (
     drawn_images,
     picture_of_map,
 )
+from cxr_clip.evaluate.proportions import resampled_share
 from cxr_clip.evaluate.results import BenchmarkResult, GroundedPicture, Population
-from cxr_clip.evaluate.statistics import Estimate, estimate, macro_estimate, weighted_mean
+from cxr_clip.evaluate.statistics import Estimate, estimate, weighted_mean
 from cxr_clip.evaluate.subject import Subject
 from cxr_clip.explain import differences
 from cxr_clip.study import Split
 
-Figure = Callable[[Agreement], float]
+
+@dataclass(frozen=True)
+class Figure:
+    """What is averaged over comparisons; a share is the mean of hits, and has Wilson's interval at 0 and at 1."""
+
+    value: Callable[[Compared], float]
+    is_share: bool = False
+
+    def estimate(
+        self, mean: float, resampled: NDArray[np.float64], weights: NDArray[np.uint16], count: int
+    ) -> Estimate:
+        """Return the mean with its interval; `weights` is (resamples, comparisons) of all that are in it."""
+        return resampled_share(mean, resampled, weights, count) if self.is_share else estimate(mean, resampled, count)
 
 
 def measure_grounding(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
@@ -93,34 +108,40 @@ def _metrics(
     """Every figure of the findings with enough images, its macro average first; for the right text and each control."""
     measured, metrics = _often_enough(compared, task), dict[str, Estimate]()
     by_finding = {finding: [one for one in compared if one.finding == finding] for finding in measured}
-    for name, value in _figures(task, threshold).items() if measured else ():
-        values, resampled, of_findings = [], [], {}
+    weights = {finding: subject.weights[:, [one.study for one in images]] for finding, images in by_finding.items()}
+    of_all = subject.weights[:, [one.study for images in by_finding.values() for one in images]]
+    for name, figure in _figures(task, threshold).items() if measured else ():
+        means, resampled, of_findings = [], [], {}
         for finding, images in by_finding.items():
-            numbers = np.asarray([value(one) for one in images])
-            drawn = weighted_mean(numbers, subject.weights[:, [one.study for one in images]])
-            values.append(float(numbers.mean()))
+            numbers = np.asarray([figure.value(one) for one in images])
+            drawn, mean, count = weighted_mean(numbers, weights[finding]), float(numbers.mean()), len(numbers)
+            means.append(mean)
             resampled.append(drawn)
-            of_findings[f"{name}/{asked.findings[finding]}"] = estimate(values[-1], drawn, len(numbers))
-        metrics |= {f"{name}/macro": macro_estimate(values, resampled), **of_findings}
+            of_findings[f"{name}/{asked.findings[finding]}"] = figure.estimate(mean, drawn, weights[finding], count)
+        macro = figure.estimate(float(np.mean(means)), np.mean(resampled, axis=0), of_all, len(means))
+        metrics |= {f"{name}/macro": macro, **of_findings}
     return metrics
 
 
-def _figures(task: GroundingTask, threshold: int | None) -> dict[str, Callable[[Compared], float]]:
+def _figures(task: GroundingTask, threshold: int | None) -> dict[str, Figure]:
     """Each figure by name: of the right text, then of each control behind it."""
     overlaps = {f"iou_at_{100 * share:.0f}": number for number, share in enumerate(task.thresholds)}
     if threshold is not None:
         overlaps["iou_at_best"] = len(task.thresholds) + threshold
-    alone: dict[str, Figure] = {"pointing": _pointing}
-    alone |= {name: partial(_overlap, number=number) for name, number in overlaps.items()}
-    alone["contrast"] = _contrast
-    figures: dict[str, Callable[[Compared], float]] = {}
-    for name, figure in alone.items():
-        figures |= {name + end: partial(_of, figure=figure, number=number) for number, end in enumerate(CONTROLS)}
-    return {**figures, "pointing_chance": _chance}
+    figures = _with_controls("pointing", _pointing, is_share=True)
+    for name, number in overlaps.items():
+        figures |= _with_controls(name, partial(_overlap, number=number))
+    return {**figures, **_with_controls("contrast", _contrast), "pointing_chance": Figure(_chance)}
 
 
-def _of(one: Compared, *, figure: Figure, number: int) -> float:
-    return figure(one.found[number])
+def _with_controls(name: str, value: Callable[[Agreement], float], *, is_share: bool = False) -> dict[str, Figure]:
+    return {
+        name + end: Figure(partial(_of, value=value, number=number), is_share) for number, end in enumerate(CONTROLS)
+    }
+
+
+def _of(one: Compared, *, value: Callable[[Agreement], float], number: int) -> float:
+    return value(one.found[number])
 
 
 def _chance(one: Compared) -> float:

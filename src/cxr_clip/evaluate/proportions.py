@@ -7,10 +7,11 @@ the spread over patients is than that of independent studies.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Float, Shaped
 from numpy import ndarray
+from numpy.typing import NDArray
 
-from cxr_clip.evaluate.statistics import NORMAL_95, Estimate
+from cxr_clip.evaluate.statistics import NORMAL_95, Estimate, estimate
 
 
 def share(hits: Bool[ndarray, "studies"], patients: Sequence[str] | Shaped[ndarray, "studies"]) -> Estimate:
@@ -22,6 +23,20 @@ def share(hits: Bool[ndarray, "studies"], patients: Sequence[str] | Shaped[ndarr
     value = float(np.mean(hits))
     low, high = wilson(value, effective_number(hits, patients))
     return Estimate(value=value, low=low, high=high, n=len(hits))
+
+
+def resampled_share(
+    value: float, resampled: Float[ndarray, "resamples"], weights: NDArray[np.uint16], n: int
+) -> Estimate:
+    """Return a share with the percentile interval of its resamples; at 0 and at 1, where all agree, with Wilson's.
+
+    `weights` is (resamples, studies) of the studies it is of. Wilson's counts patients: the studies of one patient are
+    drawn together, so that their columns are equal.
+    """
+    if value not in (0.0, 1.0):
+        return estimate(value, resampled, n)
+    low, high = wilson(value, np.unique(weights, axis=1).shape[1])
+    return Estimate(value=value, low=low, high=high, n=n)
 
 
 def effective_number(hits: Bool[ndarray, "studies"], patients: Sequence[str] | Shaped[ndarray, "studies"]) -> float:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cxr_clip.evaluate.proportions import resampled_share
 from cxr_clip.evaluate.results import Retrieved
 from cxr_clip.evaluate.statistics import Estimate, estimate, exact, weighted_mean, weighted_median
 from cxr_clip.ranking import MergedTexts, RanksBothWays, both_ways, target_ranks_in_order
@@ -98,7 +99,9 @@ def _figures(direction: str, ranks: NDArray[np.int64], weights: NDArray[np.uint1
     figures: dict[str, Estimate] = {}
     for k in RECALLS:
         hits = (values <= k).astype(np.float64)
-        figures[f"{direction}/recall_at_{k}"] = estimate(float(hits.mean()), weighted_mean(hits, weights), queries)
+        figures[f"{direction}/recall_at_{k}"] = resampled_share(
+            float(hits.mean()), weighted_mean(hits, weights), weights, queries
+        )
     once = np.ones((1, queries), dtype=np.uint16)
     median = float(weighted_median(values, once)[0])
     figures[f"{direction}/mean_rank"] = estimate(float(values.mean()), weighted_mean(values, weights), queries)

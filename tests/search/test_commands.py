@@ -51,6 +51,14 @@ def test_a_manifest_is_embedded_indexed_and_searched(
     Image.fromarray(made_up_picture(3)).save("chest.png")
     assert len(hits("--image", "chest.png", "--view", "lateral", "--top", 2)) == 2
     assert hits("--text", "Clear lungs.", "--patient", "nobody") == []
+    assert command("search", run, "index", "--text", "a", "--patient", "nobody", "--device", "cpu") == 0
+    assert "no row is of patient 'nobody'" in capsys.readouterr().out
+    capsys.readouterr()
+    assert command("search", run, "index", "--text", "a", "--source", "other", "--split", "test") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "nothing in the index is as asked",
+        "no row is of source 'other': there are made-up",
+    ]
     assert command("search", run, "index", "--text", "Clear lungs.", "--device", "cpu") == 0
     assert "report" in capsys.readouterr().out
     assert command("search", run, "index") == 2

@@ -11,6 +11,7 @@ from cxr_clip.terminal import say, say_hit, show_hits
 
 if TYPE_CHECKING:
     from cxr_clip.search.folder_index import FolderIndex
+    from cxr_clip.search.vector_index import Wanted
 
 Only = Annotated[list[str] | None, typer.Option(help="Give it once for each.", show_default="any")]
 
@@ -105,6 +106,7 @@ def search(
     from cxr_clip.errors import SearchIndexError
     from cxr_clip.search.folder_index import FolderIndex
     from cxr_clip.search.nearest import nearest_studies, refuse_other_model
+    from cxr_clip.search.rows import not_held
     from cxr_clip.search.vector_index import Wanted
 
     if sum(one is not None for one in (text, image, study)) != 1:
@@ -133,3 +135,9 @@ def search(
         show_hits(hits)
     else:
         say("nothing in the index is as asked")
+        for one in (*not_held(there.contents, wanted), *_unknown_patients(there, wanted)):
+            say(one)
+
+
+def _unknown_patients(index: "FolderIndex", wanted: "Wanted") -> list[str]:
+    return [f"no row is of patient {one!r}" for one in wanted.patients if not index.ids_of(patients=[one])]

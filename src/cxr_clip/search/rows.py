@@ -51,6 +51,22 @@ def contents_of(rows: pa.Table) -> IndexContents:
     return IndexContents(len(rows), *(tuple(sorted(filter(None, pc.unique(column).to_pylist()))) for column in named))
 
 
+def not_held(contents: IndexContents, wanted: Wanted) -> tuple[str, ...]:
+    """Say of each value asked for that no row has which there are instead."""
+    asked = {
+        "source": (wanted.sources, contents.sources),
+        "split": (wanted.splits, contents.splits),
+        "view": (wanted.views, contents.views),
+        "finding": (wanted.findings, contents.findings),
+    }
+    return tuple(
+        f"no row is of {kind} {value!r}: there are {', '.join(held) or 'none'}"
+        for kind, (values, held) in asked.items()
+        for value in values
+        if value not in held
+    )
+
+
 def has_one_of(rows: pa.Table, name: str, values: Sequence[str]) -> NDArray[np.bool_]:
     """Which rows have one of some values in a column."""
     found = pc.is_in(rows.column(name), value_set=pa.array(list(values), pa.string()))

@@ -56,7 +56,10 @@ def export(
         ),
     ],
     int8: Annotated[
-        bool, typer.Option("--int8", help="In 8-bit integers, with what that costs in the certificate.")
+        bool,
+        typer.Option(
+            "--int8", help="In 8-bit integers (openvino: images alone), with what that costs in the certificate."
+        ),
     ] = False,
     calibrate_on: Annotated[
         Path | None,

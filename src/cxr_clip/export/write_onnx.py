@@ -59,7 +59,8 @@ def export_onnx(
         certificate = prove(loaded, opened(loaded, folder), onnx_files(folder), packages=PACKAGES, tolerance=tolerance)
         refuse_difference(certificate)
         if real is not None:
-            quantise_towers(loaded, folder, real)
+            quantise_images(loaded, folder, real)
+            quantise_texts(folder)
             int8 = compare_real(Embedder(loaded), opened(loaded, folder), real)
             refuse_other_model(int8)
             certificate = replace(certificate, int8=int8, files=hashes(onnx_files(folder)))
@@ -94,12 +95,16 @@ def write_towers(run: Run, folder: Path) -> None:
     )
 
 
-def quantise_towers(run: Run, folder: Path, real: RealInputs) -> None:
-    """Make image.onnx and text.onnx 8-bit integers."""
+def quantise_images(run: Run, folder: Path, real: RealInputs) -> None:
+    """Make image.onnx 8-bit integers."""
     encoder = Encoder(run)
-    squares = [encoder.square(picture) for picture in real.calibration]
     narrow = folder / "int8.onnx"
-    quantise_image_tower(folder / IMAGE, narrow, squares)
+    quantise_image_tower(folder / IMAGE, narrow, [encoder.square(picture) for picture in real.calibration])
     narrow.replace(folder / IMAGE)
+
+
+def quantise_texts(folder: Path) -> None:
+    """Make text.onnx 8-bit integers."""
+    narrow = folder / "int8.onnx"
     quantise_text_tower(folder / TEXT, narrow)
     narrow.replace(folder / TEXT)

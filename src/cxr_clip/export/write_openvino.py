@@ -21,7 +21,7 @@ from cxr_clip.export.proof import Exported, differences, from_towers, hashes, pr
 from cxr_clip.export.real_inputs import RealInputs, read_real_inputs
 from cxr_clip.export.write_onnx import IMAGE as ONNX_IMAGE
 from cxr_clip.export.write_onnx import TEXT as ONNX_TEXT
-from cxr_clip.export.write_onnx import quantise_towers, write_towers
+from cxr_clip.export.write_onnx import quantise_images, write_towers
 from cxr_clip.sharing.card import Presentation
 from cxr_clip.sharing.hub import find_model
 
@@ -31,7 +31,7 @@ _USE = """\
 `image.xml` takes grey 8-bit squares, made as `preprocessing.json` says, and `text.xml` tokens of `tokeniser/`, in
 OpenVINO. Both give embeddings of unit length; the scale for a softmax is in `preprocessing.json`. `certificate.json`
 says how far they are from the model's own with `INFERENCE_PRECISION_HINT` f32, and with bf16, which OpenVINO takes by
-itself where a CPU has it.
+itself where a CPU has it. Where it speaks of int8, `image.xml` is in 8-bit integers and `text.xml` is whole.
 """
 
 
@@ -45,7 +45,9 @@ def export_openvino(
 ) -> Certificate:
     """Write the best weights of a run folder as OpenVINO files into a new folder, which appears when it is proved.
 
-    With a prepared folder `calibrate_on` they are made 8-bit integers after the proof, and what that costs is measured.
+    With a prepared folder `calibrate_on` the image tower is made 8-bit integers after the proof, and what that costs is
+    measured. The text tower stays whole: OpenVINO takes longer for one whose scales are chosen for each text
+    (benchmarks/inference.py).
 
     Raises as `export_onnx` does, and MissingPackageError without the extra `openvino`.
     """
@@ -71,8 +73,8 @@ def _write_proved(run: Run, folder: Path, tolerance: float, real: RealInputs | N
         certificate = replace(certificate, bf16=_in_bf16(run, folder))
         if real is None:
             return certificate
-        quantise_towers(run, Path(place), real)
-        _convert(Path(place), folder)
+        quantise_images(run, Path(place), real)
+        convert(Path(place) / ONNX_IMAGE, folder / IMAGE)
     int8 = compare_real(Embedder(run), _opened(run, folder), real)
     refuse_other_model(int8)
     return replace(certificate, int8=int8, files=hashes(files))

@@ -12,10 +12,11 @@ from cxr_clip.calibration import (
     Answer,
     Calibration,
     PredictionBounds,
+    Probability,
     hash_weights,
     write_calibration,
 )
-from cxr_clip.classify import SIMILARITY, prompts_for
+from cxr_clip.classify import SIMILARITY, FindingScore, prompts_for
 from cxr_clip.data.findings import FINDINGS
 from cxr_clip.data.prompts import ZeroShotPrompt, load_zero_shot_prompts
 from cxr_clip.embed import Embedder
@@ -76,11 +77,22 @@ def test_only_what_was_calibrated_with_these_prompts_has_a_probability(model: Em
     )
     assert calibrated.probability is not None
     assert calibrated.probability.value == pytest.approx(1 / (1 + np.exp(1 - 20 * calibrated.score)))
-    low, high = calibrated.probability.low, calibrated.probability.high
-    assert calibrated.meaning == f"{calibrated.probability.value:.2f} ({low:.2f} to {high:.2f})"
+    low = calibrated.probability.low
+    assert calibrated.meaning == f">0.99 ({low:.2f} to >0.99)"
     assert calibrated.answer is Answer.POSITIVE
     for one in (other, reworded):
         assert (one.probability, one.answer, one.meaning) == (None, None, SIMILARITY)
+
+
+@pytest.mark.parametrize(
+    ("probability", "meaning"),
+    [
+        (Probability(0.0012, 0.0, 0.0051), "<0.01 (<0.01 to 0.01)"),
+        (Probability(0.98, 0.9949, 0.9999), "0.98 (0.99 to >0.99)"),
+    ],
+)
+def test_no_probability_reads_as_never_or_as_always(probability: Probability, meaning: str) -> None:
+    assert FindingScore("Edema", 0.1, probability).meaning == meaning
 
 
 def test_what_belongs_to_the_weights_goes_where_they_go(model: Embedder, folder: Path, tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ class FindingScore:
         """The probability with its 95 % interval in words, or that there is none."""
         if self.probability is None:
             return SIMILARITY
-        value, low, high = self.probability
-        return f"{value:.2f} ({low:.2f} to {high:.2f})"
+        value, low, high = map(_hundredths, self.probability)
+        return f"{value} ({low} to {high})"
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,13 @@ def classify_together(
     mean = functional.normalize(torch.stack([one.embedding for one in looked]).sum(dim=0, keepdim=True), dim=1)
     (scores,) = score_findings(mean, prompts, directions, calibration)
     return Classification(name, len(looked), () if told else scores, told)
+
+
+def _hundredths(probability: float) -> str:
+    """A probability in two decimals, none of which reads as never or as always."""
+    if probability < 0.005:
+        return "<0.01"
+    return f"{probability:.2f}" if probability < 0.995 else ">0.99"
 
 
 def _with_meaning(prompt: ZeroShotPrompt, score: float, calibration: Calibration | None) -> FindingScore:

@@ -23,7 +23,8 @@ export function axisOf(classifications) {
   return { ruler, of: ({ score, probability }) => (probability ? probability.value : 0.5 + score / (2 * end)) };
 }
 
-const percent = (share) => `${Math.round(100 * share)}`;
+// No probability reads as never or as always.
+const percent = (share) => (share < 0.005 ? "<1" : share >= 0.995 ? ">99" : `${Math.round(100 * share)}`);
 
 export function scoreRow(row, { axis, beside, evidence, item }) {
   const name = element("button", {

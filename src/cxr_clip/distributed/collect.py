@@ -32,6 +32,15 @@ def gather(
     return gathered
 
 
+def summed(values: Float[Tensor, "*dims"], workers: Workers) -> Float[Tensor, "*dims"]:
+    """The sum of what all workers have, without a gradient."""
+    if workers.count == 1:
+        return values
+    total = values.detach().clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total
+
+
 def gather_objects(one: T, workers: Workers) -> list[T]:
     """What each worker hands over, in order of rank; everybody waits until all have come."""
     if workers.count == 1:

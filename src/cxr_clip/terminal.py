@@ -1,6 +1,7 @@
 """What people see at a terminal: sentences, tables, a progress bar. Programs read the JSON files instead."""
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -79,6 +80,7 @@ def show_prepared(summary: "PrepareSummary", out: Path) -> None:
         say("It was all there already: nothing to do.")
     if summary.rejected:
         say(f"Every case that was left out, with its reason: {out / 'rejected.jsonl'}")
+    say(f"Next, a page of what is there: cxr-clip inspect {shlex.quote(str(out))}")
 
 
 def show_inspection(inspection: "Inspection", page: Path) -> None:

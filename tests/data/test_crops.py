@@ -1,10 +1,11 @@
 """Random crops: within the picture, of the area and aspect that are asked for, the whole picture where none fits."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_clip.data.crops import Box, random_crop
+from cxr_clip.data.crops import Box, between, random_crop
 
 
 @settings(deadline=None, max_examples=200)
@@ -37,3 +38,9 @@ def test_every_place_is_as_likely() -> None:
     boxes = [random_crop((100, 100), (0.25, 0.25), rng) for _ in range(2000)]
     centres = np.array([[box.top + box.height / 2, box.left + box.width / 2] for box in boxes])
     assert np.abs(centres.mean(axis=0) - 50).max() < 1.5
+
+
+def test_a_number_between_bounds_is_that_of_numpy() -> None:
+    ours, numpy = np.random.default_rng(3), np.random.default_rng(3)
+    drawn = [between((0.8, 1.1), ours) for _ in range(1000)]
+    assert drawn == pytest.approx([numpy.uniform(0.8, 1.1) for _ in range(1000)], rel=1e-15)

@@ -7,6 +7,7 @@ import numpy as np
 
 ASPECT = (3 / 4, 4 / 3)
 TRIES = 10
+_LOG_ASPECT = (math.log(ASPECT[0]), math.log(ASPECT[1]))
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,20 @@ def random_crop(shape: tuple[int, ...], scale: tuple[float, float], rng: np.rand
     """
     height, width = shape
     for _ in range(TRIES):
-        area = height * width * rng.uniform(*scale)
-        aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
+        area = height * width * between(scale, rng)
+        aspect = math.exp(between(_LOG_ASPECT, rng))
         crop_height, crop_width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
         if 0 < crop_height <= height and 0 < crop_width <= width:
             top = int(rng.integers(0, height - crop_height + 1))
             left = int(rng.integers(0, width - crop_width + 1))
             return Box(top=top, left=left, height=crop_height, width=crop_width)
     return _largest_centre_crop(height, width)
+
+
+def between(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """Draw one number evenly, as `rng.uniform` does, without what that needs for arrays."""
+    low, high = bounds
+    return low + (high - low) * rng.random()
 
 
 def _largest_centre_crop(height: int, width: int) -> Box:

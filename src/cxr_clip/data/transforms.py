@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from cxr_clip.data.crops import random_crop
+from cxr_clip.data.crops import between, random_crop
 from cxr_clip.data.resize import resize_quickly, resize_smoothly
 from cxr_clip.data.tones import adjust, equalise
 
@@ -67,10 +67,10 @@ class TrainTransform:
         cropped = image[box.top : box.top + box.height, box.left : box.left + box.width]
         picture = resize(cropped, height=self.size, width=self.size)
         if rng.random() < self.clahe_probability:
-            picture = equalise(picture, clip=rng.uniform(min(1.0, self.clahe_clip), self.clahe_clip))
+            picture = equalise(picture, clip=between((min(1.0, self.clahe_clip), self.clahe_clip), rng))
         return adjust(
             picture,
-            brightness=rng.uniform(1 - self.brightness, 1 + self.brightness),
-            contrast=rng.uniform(1 - self.contrast, 1 + self.contrast),
+            brightness=between((1 - self.brightness, 1 + self.brightness), rng),
+            contrast=between((1 - self.contrast, 1 + self.contrast), rng),
             contrast_first=rng.random() < 0.5,
         )

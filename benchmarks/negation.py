@@ -1,10 +1,11 @@
-"""What hard negatives do: trainings with and without them, and the probes of opposite meanings.
+"""What hard negatives do: a trained model goes on with and without them, and the probes of opposite meanings.
 
-    python benchmarks/negation.py --work FOLDER [--seeds 3] [--epochs 8] [--processes 2] [--set section.key=value ...]
+    python benchmarks/negation.py --work FOLDER --run runs/quickstart --data data-quickstart [--seeds 4] [--processes 2]
 
-Each seed trains the recipe of experiments on made-up reports alone, from random weights, without and with hard
-negatives; the test studies are measured. A stopped program continues. Writes results/negation.json: the figures of each
-training, and over seeds the mean of what hard negatives change, with its 95 % interval by Student's t.
+From the weights of a finished quickstart (`make quickstart`) each seed trains two more runs on the same made-up
+studies, without and with hard negatives; both see the same studies, pictures and texts in the same order. The test
+studies are measured. A stopped program continues. Writes results/negation.json: the figures of the run that all start
+from and of each training, and over seeds the mean of what hard negatives change, with its 95 % interval by Student's t.
 """
 
 import argparse
@@ -17,11 +18,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from measured_with import machine
-from reports_alone import recipe_of, trained
+import torch
+from measured_with import machine, model_facts
 from table_of import over_seeds
 
-from cxr_clip.checkpoint import Run
+from cxr_clip.checkpoint import Run, load_run
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.data.store import ImageStore
@@ -29,8 +30,9 @@ from cxr_clip.embed import Embedder
 from cxr_clip.evaluate.benchmark_table import by_name
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, measure
 from cxr_clip.evaluate.subject import Material
-from cxr_clip.experiments.made_up import make_world
+from cxr_clip.quickstart import Places, quickstart_recipe
 from cxr_clip.study import Split
+from cxr_clip.train.train_run import train_run
 
 RESULTS = Path(__file__).parent / "results" / "negation.json"
 WAYS = {"without": 0, "with": 1}
@@ -45,14 +47,29 @@ FIGURES = {
 Figures = dict[str, float]
 
 
+# The towers are those of the run that it starts from, and so are their inputs.
+ONWARD = (
+    *(f"model.image.{name}=null" for name in ("architecture", "mean", "std")),
+    *(f"model.text.{name}=null" for name in ("architecture", "tokeniser")),
+    "log.monitor=false",
+    "log.zero_shot=false",
+)
+
+
 @dataclass(frozen=True)
 class Asked:
-    """Where the runs lie, the manifest, for how many epochs each is trained, and other settings of their recipe."""
+    """Where the runs lie, the quickstart's places, for how many epochs each goes on, and other settings with them."""
 
     work: Path
-    manifest: Path
+    quickstart: Places
     epochs: int
+    learning_rate: float
     settings: tuple[str, ...] = ()
+
+    @property
+    def manifest(self) -> Path:
+        """The studies with reports."""
+        return self.quickstart.manifest("openi")
 
 
 def measured(run: Run, manifest: Path) -> Figures:
@@ -71,9 +88,20 @@ def measured(run: Run, manifest: Path) -> Figures:
 
 def of_training(way: str, seed: int, asked: Asked) -> Figures:
     """The figures after one training."""
-    settings = (f"data.hard_negatives={WAYS[way]}", *(asked.settings if WAYS[way] else ()))
-    recipe = recipe_of(asked.manifest, seed=seed, epochs=asked.epochs, overrides=settings)
-    return measured(trained(recipe, asked.work / f"{way}-{seed}"), asked.manifest)
+    settings = (
+        *ONWARD,
+        f"model.start_from={asked.quickstart.run}",
+        f"train.seed={seed}",
+        f"train.epochs={asked.epochs}",
+        f"train.validate_epochs={asked.epochs}",
+        f"train.learning_rate={asked.learning_rate}",
+        f"data.hard_negatives={WAYS[way]}",
+        *(asked.settings if WAYS[way] else ()),
+    )
+    torch.set_num_threads(1)
+    folder = asked.work / f"{way}-{seed}"
+    train_run(quickstart_recipe(asked.quickstart, settings), folder, progress=False)
+    return measured(load_run(folder), asked.manifest)
 
 
 def of_seed(seed: int, *, asked: Asked) -> dict[str, Figures]:
@@ -95,25 +123,30 @@ def changes(pairs: Sequence[Mapping[str, Figures]]) -> dict[str, dict[str, float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--run", type=Path, default=Path("runs/quickstart"), help="a finished quickstart")
+    parser.add_argument("--data", type=Path, default=Path("data-quickstart"), help="its studies")
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--set", dest="settings", nargs="*", default=[], metavar="section.key=value", help="with them")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     if given.seeds < 2:
         parser.error(f"--seeds {given.seeds}: one seed does not tell how seeds vary; give 2 or more")
-    manifest = make_world(given.work / "world", processes=given.processes).reports
-    asked = Asked(given.work, manifest, given.epochs, tuple(given.settings))
+    places = Places(given.data.resolve(), given.run.resolve())
+    asked = Asked(given.work, places, given.epochs, given.learning_rate, tuple(given.settings))
     with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
         pairs = list(pool.map(partial(of_seed, asked=asked), range(given.seeds)))
-    studies = read_manifest(manifest)
+    studies, before = read_manifest(asked.manifest), load_run(places.run)
     told = {
         "machine": machine(),
+        "model": model_facts(Embedder(before)),
         "epochs": given.epochs,
+        "learning_rate": given.learning_rate,
         "settings": given.settings,
-        "training": len(studies.where(split=Split.TRAIN)),
         "evaluated": len(studies.where(split=Split.TEST)),
+        "before": measured(before, asked.manifest),
         "seeds": pairs,
         "changes": changes(pairs),
     }

@@ -38,14 +38,14 @@ STUDIES, STEP = 7, 5
 
 
 def with_hard_negatives(batch: Batch, count: int) -> Batch:
-    """The batch with `count` of them for each text; every third one is absent."""
+    """The batch with `count` pairs of them for each text; every third pair is absent."""
     studies, draw = len(batch.study_ids), torch.Generator().manual_seed(1)
     texts = tuple(
         Tokens(ids=torch.randint(1, 50, (studies, 6), generator=draw), mask=torch.ones(studies, 6, dtype=torch.long))
-        for _ in range(count * len(batch.texts))
+        for _ in range(2 * count * len(batch.texts))
     )
-    places = torch.arange(studies * len(texts)).view(studies, len(texts))
-    return replace(batch, hard_negatives=HardNegatives(texts, places % 3 != 0)) if count else batch
+    pairs = torch.arange(studies * len(texts)).view(studies, len(texts)) // 2
+    return replace(batch, hard_negatives=HardNegatives(texts, pairs % 3 != 0)) if count else batch
 
 
 def made_up_batch(studies: int = STUDIES) -> Batch:

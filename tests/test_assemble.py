@@ -1,6 +1,7 @@
 """Settings become the objects that they describe; impossible ones are refused in words."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from cxr_clip import assemble
 from cxr_clip.data.dataset import SampleKey
+from cxr_clip.data.manifest import ManifestWriter, read_manifest
 from cxr_clip.data.prompts import load_prompt_bank
 from cxr_clip.data.resize import resize_smoothly
 from cxr_clip.data.texts import Wording, fixed_texts
@@ -17,7 +19,7 @@ from cxr_clip.distributed import Workers
 from cxr_clip.errors import ManifestError, RecipeError, TrainingError
 from cxr_clip.model.batch_norm import WholeBatchNorm, batch_norm_names
 from cxr_clip.model.text_encoder import text_encoder_from_architecture
-from cxr_clip.recipe import Recipe
+from cxr_clip.recipe import DataSettings, Recipe, SourceSettings
 from cxr_clip.tensors import Batch
 from support_data import made_up_picture, write_tiny_manifest
 from support_models import IMAGE, TEXT, tiny_recipe
@@ -247,9 +249,37 @@ def test_hard_negatives_are_drawn_for_training_alone(recipe: Recipe, sources: tu
     asked = recipe.data.model_copy(update={"hard_negatives": 2})
     plain, turned = (assemble.make_training_set(data, sources, seed=0) for data in (recipe.data, asked))
     samples = [turned[SampleKey(0, number)] for number in range(8)]
-    assert {len(sample.turned) for sample in samples} == {4}
+    assert {len(sample.turned) for sample in samples} == {8}
     assert all(sample.texts == plain[SampleKey(0, number)].texts for number, sample in enumerate(samples))
-    assert any(sample.turned[0] and sample.turned[2] for sample in samples)
+    assert any(sample.turned[0] and sample.turned[4] for sample in samples)
     for sample in samples:
-        assert not set(sample.turned) & set(sample.texts)
+        for place, (stated, false) in enumerate(zip(sample.turned[::2], sample.turned[1::2], strict=True)):
+            assert stated in sample.texts[place // 2]
+            assert bool(false) == bool(stated)
+            assert not false or false not in sample.texts[place // 2]
     assert assemble.make_validation_set(asked, sources)[SampleKey(0, 0)].turned == ()
+
+
+def write_reports(folder: Path, texts: list[str]) -> Path:
+    """A prepared folder of training studies with these findings sections."""
+    write_tiny_manifest(folder, train=len(texts), validate=0, test=0, label_only_every=None)
+    studies = list(read_manifest(folder))
+    with ManifestWriter(folder / "manifest.parquet") as manifest:
+        for study, text in zip(studies, texts, strict=True):
+            manifest.write(replace(study, sections={"findings": text}))
+    return folder
+
+
+def test_hard_negatives_of_a_training_are_rehearsed_on_texts_as_it_draws_them(tmp_path: Path) -> None:
+    texts = ["There is a pneumothorax. XXXX."] * 4 + ["No pneumothorax. XXXX."] * 36
+    manifest = write_reports(tmp_path / "reports", texts)
+    data = DataSettings(sources=(SourceSettings(manifest=manifest),), hard_negatives=1, image_size=32)
+    sources = assemble.open_sources(data)
+    once, again = (assemble.make_training_set(data, sources, seed=0) for _ in range(2))
+    keys = [SampleKey(epoch, number) for epoch in range(20) for number in range(len(texts))]
+    turned = [one.turned for one in map(once.__getitem__, keys)]
+    assert turned == [one.turned for one in map(again.__getitem__, keys)]
+    stated = sum(views[::2].count("There is a pneumothorax.") for views in turned)
+    denied = sum(views[::2].count("No pneumothorax.") for views in turned)
+    assert stated == 4 * 20 * 2
+    assert denied == pytest.approx(stated, rel=0.25)

@@ -1,14 +1,15 @@
-"""The term of hard negatives: each image's own text against the turned forms of that text alone."""
+"""The term of hard negatives: a sentence of each image's text against the turned one."""
 
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cxr_clip.losses import LossWeights, info_nce_at_once, own_contrast, study_contrast, weighted_sum
+from cxr_clip.losses import LossWeights, info_nce_at_once, statement_contrast, study_contrast, weighted_sum
 from cxr_clip.tensors import EmbeddedViews
 
 
@@ -17,42 +18,41 @@ def unit_rows(count: int, dim: int, seed: int, dtype: torch.dtype = torch.float6
     return normalize(rows, dim=1)
 
 
-def hard(count: int, dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Two hard negatives of each study; study 1 lacks the second, study 2 both."""
-    first, second = unit_rows(count, dim, seed), unit_rows(count, dim, seed + 1)
-    first[2] = 0
-    second[1:3] = 0
-    return first, second
+def hard(count: int, dim: int, seed: int, absent: tuple[int, ...] = (1, 2)) -> tuple[Tensor, Tensor]:
+    """A sentence of each study and the turned one; some studies have none."""
+    pair = unit_rows(count, dim, seed), unit_rows(count, dim, seed + 1)
+    for one in pair:
+        one[list(absent)] = 0
+    return pair
 
 
-def slow(images: Tensor, texts: Tensor, turned: tuple[Tensor, ...], scale: float) -> float:
-    """By the definition: one short row for each study that has a hard negative."""
+def slow(images: Tensor, stated: Tensor, turned: Tensor, scale: float) -> list[float]:
+    """By the definition: a row of two for each study that has a pair."""
     losses = []
-    for i in range(len(images)):
-        own = [one[i] for one in turned if one[i].abs().sum() > 0]
-        if own:
-            row = torch.stack([scale * images[i] @ text for text in (texts[i], *own)])
+    for image, true, false in zip(images, stated, turned, strict=True):
+        if false.abs().sum() > 0:
+            row = torch.stack([scale * image @ true, scale * image @ false])
             losses.append(float(row.logsumexp(0) - row[0]))
-    return sum(losses) / len(losses)
+    return losses
 
 
 def test_equals_the_loop_over_the_definition() -> None:
-    images, texts, turned = unit_rows(5, 4, 0), unit_rows(5, 4, 1), hard(5, 4, 2)
-    found = own_contrast(images, texts, turned, torch.tensor([9.0], dtype=torch.float64))
-    assert found.item() == pytest.approx(slow(images, texts, turned, 9.0), abs=1e-12)
+    images, pair = unit_rows(5, 4, 0), hard(5, 4, 2)
+    found = statement_contrast(images, *pair, torch.tensor([9.0], dtype=torch.float64))
+    assert found.item() == pytest.approx(np.mean(slow(images, *pair, 9.0)), abs=1e-12)
 
 
-def test_one_that_is_as_near_as_the_text_costs_log_two_in_any_batch() -> None:
+def test_one_that_is_as_near_as_the_true_one_costs_log_two_in_any_batch() -> None:
     for count in (2, 50):
         images, texts = unit_rows(count, 4, 0), unit_rows(count, 4, 1)
-        found = own_contrast(images, texts, (texts,), torch.tensor([9.0], dtype=torch.float64))
+        found = statement_contrast(images, texts, texts, torch.tensor([9.0], dtype=torch.float64))
         assert found.item() == pytest.approx(math.log(2), abs=1e-12)
 
 
 def test_where_all_are_absent_the_term_and_its_gradients_are_0() -> None:
-    images, texts = unit_rows(5, 4, 0).requires_grad_(), unit_rows(5, 4, 1)
+    images = unit_rows(5, 4, 0).requires_grad_()
     nothing = torch.zeros(5, 4, dtype=torch.float64)
-    term = own_contrast(images, texts, (nothing,), torch.tensor([9.0], dtype=torch.float64))
+    term = statement_contrast(images, nothing, nothing, torch.tensor([9.0], dtype=torch.float64))
     assert term.item() == 0
     assert torch.equal(torch.autograd.grad(term, images)[0], nothing)
 
@@ -69,15 +69,16 @@ def test_without_hard_negatives_not_a_bit_changes() -> None:
     assert terms.hard_negative is None
 
 
-def test_each_text_brings_its_own_to_both_images() -> None:
+def test_it_is_the_mean_over_all_pairs_of_both_texts_and_both_images() -> None:
     images, texts = (unit_rows(5, 4, 0), unit_rows(5, 4, 1)), (unit_rows(5, 4, 2), unit_rows(5, 4, 3))
-    of_first, of_second = hard(5, 4, 4), hard(5, 4, 6)
+    of_first, of_second = hard(5, 4, 4), hard(5, 4, 6, absent=(0, 1, 3, 4))
     scale = torch.tensor([7.0], dtype=torch.float64)
     views = EmbeddedViews(images=images, texts=texts, hard_negatives=(*of_first, *of_second))
     terms, plain = study_contrast(views, scale), study_contrast(replace(views, hard_negatives=()), scale)
-    expected = [slow(v, u, own, 7.0) for v in images for u, own in zip(texts, (of_first, of_second), strict=True)]
+    expected = [loss for image in images for pair in (of_first, of_second) for loss in slow(image, *pair, 7.0)]
     assert terms.hard_negative is not None
-    assert terms.hard_negative.item() == pytest.approx(sum(expected) / 4, abs=1e-12)
+    assert len(expected) == 2 * (3 + 1)
+    assert terms.hard_negative.item() == pytest.approx(np.mean(expected), abs=1e-12)
     for name in ("image_text", "image_image", "text_text"):
         assert torch.equal(getattr(terms, name), getattr(plain, name))
     weights = LossWeights(hard_negative=3.0)
@@ -86,9 +87,9 @@ def test_each_text_brings_its_own_to_both_images() -> None:
 
 
 def test_half_precision_is_taken_to_single() -> None:
-    images, texts, turned = (unit_rows(4, 6, seed, torch.float32).bfloat16() for seed in (0, 1, 2))
+    images, stated, turned = (unit_rows(4, 6, seed, torch.float32).bfloat16() for seed in (0, 1, 2))
     scale = torch.tensor([50.0])
     with torch.autocast("cpu", torch.bfloat16):
-        found = own_contrast(images, texts, (turned,), scale)
+        found = statement_contrast(images, stated, turned, scale)
     assert found.dtype is torch.float32
-    torch.testing.assert_close(found, own_contrast(images.float(), texts.float(), (turned.float(),), scale))
+    torch.testing.assert_close(found, statement_contrast(images.float(), stated.float(), turned.float(), scale))

@@ -18,18 +18,20 @@ FIGURES = {
 
 
 def negation(results: Results) -> str:
-    """Each figure without and with hard negatives, and the mean difference over seeds."""
-    head = ["figure", "without", "with hard negatives", "difference"]
+    """Each figure of the run before, without and with hard negatives, and the mean difference over seeds."""
+    head = ["figure", "before", "on without", "on with hard negatives", "difference"]
     lines = [row(head), row(["---"] * len(head))]
     for name, words in FIGURES.items():
         found = results["changes"].get(name)
         if found is not None:
-            lines.append(row([words, f"{found['without']:.3f}", f"{found['with']:.3f}", interval(found)]))
+            values = (results["before"][name], found["without"], found["with"])
+            lines.append(row([words, *(f"{value:.3f}" for value in values), interval(found)]))
     settings = ", ".join(f"`{one}`" for one in ("data.hard_negatives=1", *results["settings"]))
     return "\n".join(lines) + (
-        f"\n\nThe recipe of experiments on {results['training']:,} made-up reports, {results['epochs']} epochs from "
-        f"random weights, without and with {settings}; measured on {results['evaluated']:,} other studies. Means over "
-        f"{len(results['seeds'])} seeds; the interval of the mean difference is Student's t over seeds.\n"
+        f"\n\nFrom a quickstart's run {results['epochs']} more epochs at a learning rate of "
+        f"{results['learning_rate']:g}, without and with {settings}; measured on {results['evaluated']:,} unseen "
+        f"made-up studies. Means over {len(results['seeds'])} seeds; the interval of the mean difference is Student's "
+        "t over seeds.\n"
     )
 
 

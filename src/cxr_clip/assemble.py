@@ -1,6 +1,6 @@
 """From a recipe to objects: the only place where settings become models, data sets and loaders."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from cxr_clip.data.batching import Collate
-from cxr_clip.data.dataset import Part, StudyDataset, TurnTexts, choose_images, first_images
-from cxr_clip.data.hard_negatives import turned_views
+from cxr_clip.data.dataset import Part, StudyDataset, choose_images, first_images
+from cxr_clip.data.hard_negatives import Turner
 from cxr_clip.data.hold_out import HeldOutCounts, added_up, findings_to_hold_out, hold_out, refuse_without_effect
 from cxr_clip.data.manifest import Manifest, read_manifest
 from cxr_clip.data.prompts import PromptBank, load_prompt_bank, sayable
@@ -51,6 +51,9 @@ from cxr_clip.study import ImageFile, Split, Study
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+# So many studies are worded to see how often each exchange of hard negatives is drawn.
+_REHEARSED = 4_000
 
 
 @dataclass(frozen=True)
@@ -255,8 +258,10 @@ def _all_texts(sources: tuple[Source, ...]) -> Iterator[str]:
             yield from training_texts(study, source.wording)
 
 
-def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, seed: int) -> StudyDataset:
-    """The training studies: images and texts drawn anew in every epoch."""
+def make_training_set(
+    settings: DataSettings, sources: tuple[Source, ...], *, seed: int, draws: Draws | None = None
+) -> StudyDataset:
+    """The training studies: images and texts drawn anew in every epoch; `draws` are those of `study_draws`."""
     augment, exact = settings.augment, settings.training_pixels == "exact"
     transform = TrainTransform(
         settings.image_size,
@@ -272,18 +277,30 @@ def make_training_set(settings: DataSettings, sources: tuple[Source, ...], *, se
             studies=source.train,
             read_image=source.store.read if exact else partial(_read_reduced, source.store, settings.image_size),
             texts=partial(choose_texts, wording=source.wording, count=settings.texts_per_study),
-            turned=_turning(source, settings) if settings.hard_negatives else None,
+            turned=_make_turner(source, settings, own) if settings.hard_negatives else None,
         )
-        for source in sources
+        for source, own in zip(sources, _by_source(draws, sources), strict=True)
     ]
     return StudyDataset(parts, choose=choose_images, transform=transform, images=settings.images_per_study, seed=seed)
 
 
-def _turning(source: Source, settings: DataSettings) -> TurnTexts:
-    """How hard negatives are made; a finding that is held out is stated by none."""
+def _by_source(draws: Draws | None, sources: tuple[Source, ...]) -> Sequence[Draws | None]:
+    if draws is None:
+        return [None] * len(sources)
+    return np.split(draws, np.cumsum([len(source.train) for source in sources])[:-1])
+
+
+def _make_turner(source: Source, settings: DataSettings, draws: Draws | None) -> Turner:
+    """How hard negatives are made, rehearsed on texts as training draws them; none states what is held out."""
     held_out = findings_to_hold_out(settings.hold_out)
-    sayings = collect_sayings(source.train, source.wording.bank, silent=held_out)
-    return partial(turned_views, sayings=sayings, count=settings.hard_negatives)
+    turner = Turner(collect_sayings(source.train, source.wording.bank, silent=held_out), settings.hard_negatives)
+    rng, count = np.random.default_rng(0), len(source.train)
+    if draws is None:
+        studies = rng.permutation(count)[:_REHEARSED]
+    else:
+        studies = rng.choice(count, size=_REHEARSED, p=draws / draws.sum()) if count else np.arange(0)
+    texts = partial(choose_texts, rng=rng, wording=source.wording, count=settings.texts_per_study)
+    return turner.rehearsed(chain.from_iterable(texts(source.train[study]) for study in studies.tolist()))
 
 
 def make_validation_set(settings: DataSettings, sources: tuple[Source, ...]) -> StudyDataset:

@@ -6,7 +6,6 @@ all image x text pairs, ICL is InfoNCE of the two images and TCL InfoNCE of the 
 with one image and one text it is CLIP). Everything here is a function of its arguments: nothing knows of workers.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,8 +18,6 @@ from cxr_clip.tiles import info_nce_by_tiles
 
 # Beyond so many studies tiles take less time than the whole matrix (benchmarks/loss.py), and far less memory.
 WHOLE = 1024
-# The similarity of what is absent: its exponential is 0 beside any other, and its gradient is 0 and not undefined.
-_NOWHERE = -1e4
 
 
 @dataclass(frozen=True)
@@ -69,26 +66,23 @@ def info_nce_at_once(
     return (by_rows + by_columns) / 2
 
 
-def own_contrast(
-    images: Float[Tensor, "batch dim"],
-    texts: Float[Tensor, "batch dim"],
-    turned: Sequence[Float[Tensor, "batch dim"]],
+def statement_contrast(
+    images: Float[Tensor, "pairs dim"],
+    stated: Float[Tensor, "pairs dim"],
+    turned: Float[Tensor, "pairs dim"],
     scale: Float[Tensor, "*one"],
 ) -> Float[Tensor, ""]:
-    """Return the cross-entropy of each image's own text against the hard negatives of that text alone.
+    """Return the cross-entropy of sentences against turned ones, each given an image.
 
-    A row of zeros is a hard negative that is absent; the mean is over the studies that have one, and 0 where none has.
-    In NegCLIP (Yuksekgonul et al. 2023) hard negatives join the softmax over the batch, where their part falls with the
-    number of studies; here it does not.
+    Rows of zeros stand where there is no pair; the mean is over the pairs that are there, and 0 without any. In NegCLIP
+    (Yuksekgonul et al. 2023) hard negatives join the softmax over the batch, where their part falls with the number of
+    studies; here it does not.
     """
     with torch.autocast(device_type=images.device.type, enabled=False):
-        v, t = _at_least_float32(images), _at_least_float32(texts)
-        similarities = scale * torch.stack([(v * _at_least_float32(one)).sum(dim=1) for one in turned])
-        absent = torch.stack([(one == 0).all(dim=1) for one in turned])
-        nearest = similarities.masked_fill(absent, _NOWHERE).logsumexp(dim=0)
-        losses = functional.softplus(nearest - scale * (v * t).sum(dim=1))
-        has_one = ~absent.all(dim=0)
-        return (losses * has_one).sum() / has_one.sum().clamp(min=1)
+        v, true, false = (_at_least_float32(one) for one in (images, stated, turned))
+        losses = functional.softplus(scale * (v * (false - true)).sum(dim=1))
+        there = (false != 0).any(dim=1)
+        return (losses * there).sum() / there.sum().clamp(min=1)
 
 
 def study_contrast(views: EmbeddedViews, scale: Float[Tensor, "*one"], *, label_smoothing: float = 0.0) -> LossTerms:
@@ -109,14 +103,11 @@ def study_contrast(views: EmbeddedViews, scale: Float[Tensor, "*one"], *, label_
 
 
 def _hard_negative_term(views: EmbeddedViews, scale: Float[Tensor, "*one"]) -> Float[Tensor, ""]:
-    each = len(views.hard_negatives) // len(views.texts)
-    turned = [views.hard_negatives[number * each : (number + 1) * each] for number in range(len(views.texts))]
-    pairs = [
-        own_contrast(image, text, own, scale)
-        for image in views.images
-        for text, own in zip(views.texts, turned, strict=True)
-    ]
-    return torch.stack(pairs).mean()
+    """The mean over all pairs of the batch and the images of their studies."""
+    stated, turned = (torch.cat(views.hard_negatives[start::2]) for start in (0, 1))
+    places = len(views.hard_negatives) // 2
+    of_images = torch.stack([statement_contrast(one.repeat(places, 1), stated, turned, scale) for one in views.images])
+    return of_images.mean()
 
 
 def weighted_sum(terms: LossTerms, weights: LossWeights) -> Float[Tensor, ""]:

@@ -39,7 +39,7 @@ def joined(parts: Sequence[Tokens]) -> Tokens:
 
 @dataclass(frozen=True)
 class HardNegatives:
-    """Texts of a batch that say one thing wrongly: those of every first text, then as many of every second one.
+    """Sentences of a batch's texts, each followed by one that says the contrary: of first texts, then of second ones.
 
     `there` is false where a study has none in that place; its tokens are those of an empty text.
     """
@@ -67,7 +67,8 @@ class Batch:
 class EmbeddedViews:
     """The unit-length embeddings of a batch: one or two of the images, one or two of the texts.
 
-    Hard negatives are those of every first text, then as many of every second one; where a study has none, zeros.
+    Hard negatives are sentences of every first text, each followed by the turned one, then as many of every second
+    text; where a study has none, zeros.
     """
 
     images: tuple[Float[Tensor, "batch dim"], ...]

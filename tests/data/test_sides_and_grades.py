@@ -17,7 +17,8 @@ from cxr_clip.data.sides_and_grades import other_grade, other_side
     ],
 )
 def test_the_other_side(sentence: str, other: str | None) -> None:
-    assert other_side(sentence) == other
+    found = other_side(sentence)
+    assert (found and found.sentence) == other
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ def test_the_other_side(sentence: str, other: str | None) -> None:
         ("Small effusion.", "Large effusion."),
         ("The heart is mildly enlarged.", "The heart is severely enlarged."),
         ("Massive effusion.", "Tiny effusion."),
+        ("A minimal left effusion.", "An extensive left effusion."),
+        ("There is an extensive effusion.", "There is a minimal effusion."),
         ("Moderate effusion.", None),
         ("Small to moderate effusion.", None),
         ("A small left and a large right effusion.", None),
@@ -33,4 +36,13 @@ def test_the_other_side(sentence: str, other: str | None) -> None:
     ],
 )
 def test_the_other_grade(sentence: str, other: str | None) -> None:
-    assert other_grade(sentence) == other
+    found = other_grade(sentence)
+    assert (found and found.sentence) == other
+
+
+def test_the_direction_is_told() -> None:
+    left, trace = other_side("An effusion on the LEFT."), other_grade("Trace effusion.")
+    assert left is not None
+    assert trace is not None
+    assert (left.said, left.instead) == ("left", "right")
+    assert (trace.said, trace.instead) == ("little", "much")

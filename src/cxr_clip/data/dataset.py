@@ -38,7 +38,8 @@ class SampleKey(NamedTuple):
 class StudySample:
     """What was drawn from one study: square grey pictures and texts, one or two of each.
 
-    `turned` are hard negatives: as many of the first text as of the second, an empty text where there are fewer.
+    `turned` are hard negatives: sentences, each followed by the turned one, as many of the first text as of the second;
+    empty where there are fewer.
     """
 
     images: tuple[NDArray[np.uint8], ...]
@@ -79,8 +80,9 @@ class StudyDataset:
         rng = np.random.default_rng((self._seed, epoch, index, copy) if copy else (self._seed, epoch, index))
         files = self._choose(study, rng, count=self._images)
         texts = part.texts(study, rng)
-        of_turned = np.random.default_rng((self._seed, epoch, index, copy, _OF_TURNED))
-        turned = part.turned(texts, of_turned) if part.turned else ()
+        turned: tuple[str, ...] = ()
+        if part.turned:
+            turned = part.turned(texts, np.random.default_rng((self._seed, epoch, index, copy, _OF_TURNED)))
         pictures = {file: _read(part, study, file) for file in dict.fromkeys(files)}
         return StudySample(
             images=tuple(self._transform(pictures[file], rng) for file in files),

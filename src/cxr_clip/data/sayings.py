@@ -1,7 +1,6 @@
-"""How the texts of a training state each finding, and how often: the sentences that a turned meaning is said with."""
+"""How the texts of a training state each finding: the sentences that a turned meaning is said with."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +25,7 @@ Groups = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Sayings:
-    """Sentences of reports by what they state, prompts for the same, and how many studies state it.
+    """Sentences of reports by what they state, and prompts for the same.
 
     A group of sentences is drawn first, then one of its sentences, as in a `PromptBank`. `silent` are findings that
     nothing is to state.
@@ -34,15 +33,16 @@ class Sayings:
 
     reported: Mapping[Statement, tuple[str, ...]]
     bank: PromptBank
-    studies: Mapping[Statement, int]
     silent: frozenset[str] = frozenset()
 
     def of(self, statement: Statement, *, prompts: bool) -> Groups:
-        """The prompts that state this, or else the sentences of reports; prompts too where no report states it."""
+        """The prompts that state this, or the sentences of reports; there may be none."""
         if statement[0] in self.silent:
             return ()
+        if prompts:
+            return self.bank.groups.get(statement, ())
         reported = self.reported.get(statement, ())
-        return (reported,) if reported and not prompts else self.bank.groups.get(statement, ())
+        return (reported,) if reported else ()
 
     def are_prompts(self, sentences: Iterable[str]) -> bool:
         """Whether a text of these sentences is a prompt report."""
@@ -69,21 +69,17 @@ def without_heading(sentence: str) -> str:
 
 
 def collect_sayings(studies: Sequence[Study], bank: PromptBank, *, silent: frozenset[str] = frozenset()) -> Sayings:
-    """Read the reports of up to STUDIES studies; of those without a report, the labels.
+    """Read the reports of up to STUDIES studies.
 
     Which studies are read, and which sentences kept, depends on the studies and their order alone.
     """
     reported: dict[Statement, list[str]] = {}
-    counts = Counter[Statement]()
     for place in np.random.default_rng(0).permutation(len(studies))[:STUDIES]:
-        study = studies[int(place)]
-        said = list(_said(study))
-        counts.update({statement for statement, _ in said} or study.findings.items())
-        for statement, sentence in said:
+        for statement, sentence in _said(studies[int(place)]):
             kept = reported.setdefault(statement, [])
             if len(kept) < SENTENCES:
                 kept.append(sentence)
-    return Sayings({statement: tuple(kept) for statement, kept in reported.items()}, bank, counts, silent)
+    return Sayings({statement: tuple(kept) for statement, kept in reported.items()}, bank, silent)
 
 
 def _said(study: Study) -> Iterator[tuple[Statement, str]]:

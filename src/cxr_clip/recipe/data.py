@@ -60,7 +60,7 @@ class DataSettings(Section):
 
     `training_pixels` fast: images of training are decoded at a reduced scale where that suffices and resized quickly;
     exact: as for evaluation, which is how the published code resizes. `sentence_order`: of reports; prompt reports are
-    always shuffled. `hard_negatives`: with how many turned forms of each of its texts an image is compared
+    always shuffled. `hard_negatives`: how many sentences of a text, at most, an image tells from their contrary
     (data/hard_negatives.py). `rare_sampling` null: every study once an epoch. `hold_out`: findings that the training is
     not to see (data/hold_out.py). `part` null: all patients of the training split are trained on.
     """

@@ -126,11 +126,11 @@ def make_training(run: Run, sources: tuple[assemble.Source, ...], workers: Worke
     device = assemble.choose_device(settings.device)
     assemble.set_up_training(run.model, recipe.model, workers, device=device)
     model = place(run.model, device)
-    data = assemble.make_training_set(recipe.data, sources, seed=settings.seed)
+    draws = assemble.study_draws(recipe.data, sources, batch_size=settings.batch_size)
+    data = assemble.make_training_set(recipe.data, sources, seed=settings.seed, draws=draws)
     checking = assemble.make_validation_set(recipe.data, sources)
     collate = assemble.make_collate(recipe, run.tokeniser)
     pace = _pace(recipe, len(data))
-    draws = assemble.study_draws(recipe.data, sources, batch_size=settings.batch_size)
     factors = LearningRateFactors(**settings.factors.model_dump())
     load = _loading(recipe, collate, device, workers)
 
@@ -197,7 +197,7 @@ def _loading(
 
 def _bytes_of_a_study(settings: DataSettings) -> int:
     """The most that a study takes of a batch: its grey pictures, and tokens with their mask."""
-    tokens = 2 * 8 * settings.max_tokens * settings.texts_per_study * (1 + settings.hard_negatives)
+    tokens = 2 * 8 * settings.max_tokens * settings.texts_per_study * (1 + 2 * settings.hard_negatives)
     return settings.images_per_study * settings.image_size**2 + tokens
 
 

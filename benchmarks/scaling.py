@@ -4,8 +4,9 @@ python benchmarks/scaling.py            # on a quiet machine of two cores
 python benchmarks/scaling.py --tiny     # only whether it works
 
 Both take the same global batch of made-up pictures and tokens through the towers of recipes/openi.yaml (random weights,
-synchronised batch normalisation, no loader). Sessions of one and of two workers take turns; the median of a session is
-one measurement. Writes benchmarks/results/scaling.json.
+synchronised batch normalisation, no loader). Sessions of one worker, of two, and of one worker twice side by side,
+which has each batch for itself, take turns, each turn beginning with another of them; the median of a session is one
+measurement, a ratio the median of the ratios of a turn. Writes benchmarks/results/scaling.json.
 """
 
 import json
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from operator import truediv
 from pathlib import Path
 
 import torch
@@ -33,7 +36,6 @@ from cxr_clip.train.step import learn
 from cxr_clip.train.training import Pace, Training
 
 RESULTS = Path(__file__).parent / "results" / "scaling.json"
-COUNTS = (1, 2)
 IMAGE = {"model_type": "mobilenet_v2", "depth_multiplier": 0.35}
 TEXT = {
     "model_type": "bert",
@@ -44,7 +46,7 @@ TEXT = {
     "intermediate_size": 1536,
 }
 # Studies of a global batch, pixels, tokens, steps of a session that count (two go before), turns.
-FULL, TINY = (32, 128, 32, 4, 3), (4, 32, 8, 1, 1)
+FULL, TINY = (32, 128, 32, 4, 6), (4, 32, 8, 1, 1)
 STEPS_BEFORE = 2
 
 
@@ -109,20 +111,35 @@ def measured(count: int, *, tiny: bool) -> float:
         return statistics.median(json.loads(out.read_text()))
 
 
+def side_by_side(*, tiny: bool) -> float:
+    """The median seconds of a step in two sessions of one worker at the same time: the mean of both."""
+    with ThreadPoolExecutor(2) as pool:
+        return statistics.mean(pool.map(lambda _: measured(1, tiny=tiny), range(2)))
+
+
 def main(*, tiny: bool) -> None:
     size = TINY if tiny else FULL
-    found: dict[int, list[float]] = {count: [] for count in COUNTS}
-    for _ in range(size[4]):
-        for count in COUNTS:
-            found[count].append(measured(count, tiny=tiny))
-    one, two = (statistics.median(found[count]) for count in COUNTS)
+    ways = {
+        "one": lambda: measured(1, tiny=tiny),
+        "two": lambda: measured(2, tiny=tiny),
+        "side by side": lambda: side_by_side(tiny=tiny),
+    }
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(size[4]):
+        names = list(ways)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            found[name].append(ways[name]())
+    one = found["one"]
     told = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "studies_a_batch": size[0],
         "pixels": size[1],
         "tokens": size[2],
-        "seconds_a_step": {str(count): [round(value, 4) for value in found[count]] for count in COUNTS},
-        "times_as_fast_on_two": round(one / two, 3),
+        "seconds_a_step": {name: [round(value, 4) for value in values] for name, values in found.items()},
+        "times_as_fast": {
+            "two": round(statistics.median(map(truediv, one, found["two"])), 3),
+            "side by side": round(2 * statistics.median(map(truediv, one, found["side by side"])), 3),
+        },
     }
     print(json.dumps(told, indent=2))
     if not tiny:

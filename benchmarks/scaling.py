@@ -46,7 +46,7 @@ TEXT = {
     "intermediate_size": 1536,
 }
 # Studies of a global batch, pixels, tokens, steps of a session that count (two go before), turns.
-FULL, TINY = (32, 128, 32, 4, 6), (4, 32, 8, 1, 1)
+FULL, TINY = (32, 128, 32, 4, 4), (4, 32, 8, 1, 1)
 STEPS_BEFORE = 2
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from measured_with import machine, model_facts
+from reports_alone import trained
 from table_of import over_seeds
 
 from cxr_clip.checkpoint import Run, load_run
@@ -32,7 +33,6 @@ from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, 
 from cxr_clip.evaluate.subject import Material
 from cxr_clip.quickstart import Places, quickstart_recipe
 from cxr_clip.study import Split
-from cxr_clip.train.train_run import train_run
 
 RESULTS = Path(__file__).parent / "results" / "negation.json"
 WAYS = {"without": 0, "with": 1}
@@ -100,8 +100,7 @@ def of_training(way: str, seed: int, asked: Asked) -> Figures:
     )
     torch.set_num_threads(1)
     folder = asked.work / f"{way}-{seed}"
-    train_run(quickstart_recipe(asked.quickstart, settings), folder, progress=False)
-    return measured(load_run(folder), asked.manifest)
+    return measured(trained(quickstart_recipe(asked.quickstart, settings), folder), asked.manifest)
 
 
 def of_seed(seed: int, *, asked: Asked) -> dict[str, Figures]:

@@ -98,13 +98,22 @@ def before_step(training: Training, step: int, act: Callable[[], None]) -> Train
 
 def stopped_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop as Ctrl-C does, after so many steps of the optimiser."""
+
+    def stop(_optimiser: torch.optim.AdamW) -> None:
+        raise KeyboardInterrupt
+
+    after_steps(steps, stop, monkeypatch)
+
+
+def after_steps(steps: int, act: Callable[[torch.optim.AdamW], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `act` happen to the optimiser, right after so many of its steps."""
     original, calls = torch.optim.AdamW.step, []
 
     def counted(self: torch.optim.AdamW) -> None:
         original(self)
         calls.append(1)
         if len(calls) == steps:
-            raise KeyboardInterrupt
+            act(self)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", counted)
 

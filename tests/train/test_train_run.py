@@ -20,7 +20,7 @@ from cxr_clip.train.train_run import train_run
 from support_data import write_tiny_manifest
 from support_models import IMAGE, TEXT, tiny_recipe
 from support_programs import run_program
-from support_training import same_files
+from support_training import after_steps, same_files
 
 Line = dict[str, object]
 
@@ -194,16 +194,12 @@ def test_what_changes_no_weights_may_change_when_a_run_continues(manifest: Path,
 
 def broken_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spoil the weights in the optimiser's step, as a learning rate that is far too high does."""
-    original, calls = torch.optim.AdamW.step, []
 
-    def spoiled(self: torch.optim.AdamW) -> None:
-        original(self)
-        calls.append(1)
-        if len(calls) == step:
-            with torch.no_grad():
-                self.param_groups[0]["params"][0].fill_(float("nan"))
+    def spoil(optimiser: torch.optim.AdamW) -> None:
+        with torch.no_grad():
+            optimiser.param_groups[0]["params"][0].fill_(float("nan"))
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", spoiled)
+    after_steps(step, spoil, monkeypatch)
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(

@@ -27,7 +27,7 @@ def gather(
     if workers.count == 1:
         return values
     gathered: Tensor = _Gather.apply(  # type: ignore[no-untyped-call]
-        values, tuple(rows) if rows is not None else _rows_of_all(values, workers), workers.rank
+        values, tuple(rows) if rows is not None else _rows_of_all(values, workers), workers
     )
     return gathered
 
@@ -76,9 +76,9 @@ class _Gather(torch.autograd.Function):
     """All rows forward; backward the sum over workers of the gradients of a worker's own rows."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, rows: tuple[int, ...], rank: int) -> Tensor:
-        start = sum(rows[:rank])
-        ctx.own = slice(start, start + rows[rank])
+    def forward(ctx: Any, values: Tensor, rows: tuple[int, ...], workers: Workers) -> Tensor:
+        start = sum(rows[: workers.rank])
+        ctx.own, ctx.workers = slice(start, start + rows[workers.rank]), workers
         # Collectives take parts of one size only.
         padded = values.new_zeros(max(rows), *values.shape[1:])
         padded[: len(values)] = values
@@ -88,6 +88,4 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total[ctx.own], None, None
+        return summed(gradient, ctx.workers)[ctx.own], None, None

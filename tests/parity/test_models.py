@@ -1,5 +1,6 @@
 """Models of the published code, Swin and ResNet-50: features, embeddings, loss and the gradient of every parameter."""
 
+import copy
 import hashlib
 import importlib.util
 from functools import partial
@@ -78,13 +79,25 @@ def batch(recorded):
     return Batch(images=images, texts=texts, study_ids=("0", "1", "2", "3"))
 
 
-@pytest.fixture(scope="module")
-def learnt(model, batch):
-    """The total loss, whose gradients lie in the model."""
+def loss_with_gradients(model, batch):
     model.zero_grad()
     total = weighted_sum(study_contrast(model(batch), model.scale), LossWeights())
     total.backward()
     return total.detach()
+
+
+@pytest.fixture(scope="module")
+def learnt(model, batch):
+    """The total loss, whose gradients lie in the model."""
+    return loss_with_gradients(model, batch)
+
+
+@pytest.fixture(scope="module")
+def exact(model, batch):
+    """The model in float64, with the gradients of the total loss."""
+    doubled = copy.deepcopy(model).double()
+    loss_with_gradients(doubled, batch)
+    return doubled
 
 
 def close(ours, theirs, tolerance):
@@ -158,21 +171,30 @@ def test_whole_gradients_are_the_recorded_ones(model, learnt, recorded):
     close(model.text_projection.weight.grad, recorded["grad_text_projection_weight_f32"], 1e-6)
 
 
-def test_the_gradient_of_every_parameter_has_the_recorded_size(golden, folder, model, weights, learnt):
+def test_the_gradient_of_every_parameter_has_the_recorded_size(golden, folder, exact, weights):
     figures = golden.facts(f"{folder}/eval_mode_grads.json")
-    ours = dict(model.named_parameters())
     without = {name for name, figure in figures.items() if figure is None}
     assert without == set(golden.facts(f"{folder}/info.json")["no_grad_parameters"])
-    named = our_names(figures.keys() | weights.keys(), model)
-    assert {named[name] for name in figures.keys() - without} == ours.keys()
+    named = our_names(figures.keys() | weights.keys(), exact)
+    gradients = {name: parameter.grad for name, parameter in exact.named_parameters()}
+    assert {named[name] for name in figures.keys() - without} == gradients.keys()
     for name in figures.keys() - without:
-        gradient, figure = ours[named[name]].grad.double(), figures[name]
-        # ResNet's hundred layers amplify the rounding of float32; a bias of keys has no gradient but rounding.
+        gradient, figure = gradients[named[name]], figures[name]
+        # Ours are of float64 and the same on every machine: what is left is the rounding of the recorded float32,
+        # which ResNet's hundred layers amplify; a bias of keys has no gradient but rounding.
         assert float(gradient.norm()) == pytest.approx(figure["norm"], rel=1e-3, abs=1e-6), name
-        assert float(gradient.abs().max()) == pytest.approx(figure["absmax"], rel=1e-3, abs=1e-6), name
+        assert float(gradient.abs().max()) == pytest.approx(figure["absmax"], rel=4e-3, abs=1e-6), name
         # Independent errors of n elements add up to their size times the root of n.
-        rounding = 3e-4 * figure["norm"] * gradient.numel() ** 0.5
+        rounding = 1e-3 * figure["norm"] * gradient.numel() ** 0.5
         assert float(gradient.sum()) == pytest.approx(figure["sum"], abs=rounding + 1e-6), name
+
+
+def test_gradients_of_single_precision_are_those_of_double(model, exact, learnt):
+    doubles = dict(exact.named_parameters())
+    for name, parameter in model.named_parameters():
+        gradient = doubles[name].grad
+        # Which elements a machine rounds which way decides over single ReLUs: 0.5 % was the largest seen.
+        assert float((parameter.grad - gradient).norm()) <= 2e-2 * float(gradient.norm()) + 1e-6, name
 
 
 @pytest.mark.parametrize(("tower", "name", "load"), [

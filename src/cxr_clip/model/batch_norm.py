@@ -73,7 +73,10 @@ class WholeBatchNorm(_BatchNorm):
         self.train(layer.training)
 
     def forward(self, input: Float[Tensor, "batch channels *place"]) -> Float[Tensor, "batch channels *place"]:  # noqa: A002
-        """Return the normalised input, in its own precision."""
+        """Return the normalised input, in its own precision.
+
+        Raises ValueError in training where all workers together have one value per channel.
+        """
         if not self.training:
             return super().forward(input)
         with torch.autocast(input.device.type, enabled=False):
@@ -91,6 +94,11 @@ class WholeBatchNorm(_BatchNorm):
         values = rows.new_full((1,), rows.numel() / rows.shape[1])
         everyone = gather(torch.cat((mean, variance, values))[None], self.workers, rows=(1,) * self.workers.count)
         means, variances, counts = torch.split(everyone, [len(mean), len(mean), 1], dim=1)
+        if counts.sum() <= 1:
+            raise ValueError(
+                "batch normalisation has one value per channel to take its statistics over all workers "
+                f"(here {tuple(rows.shape)}): give a larger batch, or larger pictures"
+            )
         shares = counts / counts.sum()
         whole_mean = (shares * means).sum(dim=0)
         whole_variance = (shares * (variances + (means - whole_mean).square())).sum(dim=0)
@@ -149,9 +157,10 @@ class _Normalise(torch.autograd.Function):
         through_mean, through_spread = summed(torch.stack((of_bias, of_weight)), ctx.workers) / whole.count
         factor = (whole.variance + whole.epsilon).rsqrt()
         scale = factor if weight is None else factor * weight
-        slope = -scale * factor * through_spread
-        level = -scale * through_mean - slope * whole.mean
-        of_rows.addcmul_(rows, _by_channel(slope, rows)).add_(_by_channel(level, rows))
+        slope, level = -scale * factor * through_spread, scale * through_mean
+        # Rows less their mean first: far from zero, slope x rows and slope x mean would cancel with a larger rounding.
+        centred = rows - _by_channel(whole.mean, rows)
+        of_rows.addcmul_(centred, _by_channel(slope, rows)).sub_(_by_channel(level, rows))
         if weight is None:
             return of_rows, None, None, None, None
         return of_rows, of_weight, of_bias, None, None

@@ -93,6 +93,29 @@ def test_a_recipe_decides_how_the_samples_look(sound: Path) -> None:
     assert len(elsewhere.studies) == 5
 
 
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [(("data.part", {"fraction": 0.5}), 2), (("data.hold_out", ["Mass"]), 3)],
+    ids=["part", "hold out"],
+)
+def test_only_what_is_trained_on_is_drawn(sound: Path, change: tuple[str, object], left: int) -> None:
+    recipe = tiny_recipe(sound, change)
+    samples = inspect_manifest(sound, InspectionRequest(recipe=recipe)).samples
+    assert [one.study for one in samples.studies] == [study.id for study in open_sources(recipe.data)[0].train]
+    assert len(samples.studies) == left
+
+
+def test_hard_negatives_which_are_not_shown_are_not_made(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def collect(*_arguments: object, **_more: object) -> None:
+        raise AssertionError("thousands of reports were read for sentences that nobody sees")
+
+    plain, asked = tiny_recipe(sound), tiny_recipe(sound, ("data.hard_negatives", 2))
+    before = inspect_manifest(sound, InspectionRequest(recipe=plain)).samples.studies
+    monkeypatch.setattr("cxr_clip.assemble.collect_sayings", collect)
+    after = inspect_manifest(sound, InspectionRequest(recipe=asked)).samples.studies
+    assert [one.texts for one in after] == [one.texts for one in before]
+
+
 def test_the_seed_decides_which_studies_are_shown(sound: Path) -> None:
     def shown(seed: int) -> list[str]:
         request = InspectionRequest(samples=2, seed=seed)

@@ -42,7 +42,7 @@ class Samples:
 
 
 def draw_samples(path: Path, recipe: Recipe | None, *, count: int, seed: int) -> Samples:
-    """Draw `count` studies of the split "train" and show them as the first epoch of a training does.
+    """Draw `count` studies that a training learns from and show them as the first epoch of a training does.
 
     The settings are those of the recipe, of its source with this manifest where it has one; without a recipe the
     defaults. Where nothing is to be trained on, studies of the other splits come as evaluation sees them; where the
@@ -61,13 +61,15 @@ def draw_samples(path: Path, recipe: Recipe | None, *, count: int, seed: int) ->
         origin = f"Pictures alone, as evaluation sees them; training would refuse the labels: {error}"
         return Samples(origin, _draw(_without_texts(settings, train), train, count=count, seed=seed))
     dataset = make_training_set(settings, sources, seed=recipe.train.seed if recipe else 0)
-    return Samples(
-        f"As the first epoch of a training sees them, {words}.", _draw(dataset, train, count=count, seed=seed)
-    )
+    studies = _draw(dataset, sources[0].train, count=count, seed=seed)
+    return Samples(f"As the first epoch of a training sees them, {words}.", studies)
 
 
 def _settings(path: Path, recipe: Recipe | None) -> tuple[DataSettings, str]:
-    """The settings for this manifest alone, and where they come from."""
+    """The settings for this manifest alone, and where they come from.
+
+    Hard negatives are not shown, and have draws of their own: without them nothing else changes.
+    """
     plain = SourceSettings(manifest=path)
     if recipe is None:
         return DataSettings(sources=(plain,)), "with the default settings"
@@ -76,7 +78,7 @@ def _settings(path: Path, recipe: Recipe | None) -> tuple[DataSettings, str]:
     words = f"with the settings of {recipe.name}"
     if not named:
         words += ", which does not name this manifest: its texts are put into words by default"
-    return recipe.data.model_copy(update={"sources": (source,)}), words
+    return recipe.data.model_copy(update={"sources": (source,), "hard_negatives": 0}), words
 
 
 def _same_folder(one: Path, other: Path) -> bool:

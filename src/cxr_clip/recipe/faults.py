@@ -1,6 +1,7 @@
-"""What is wrong with settings, one sentence each: where, the value seen, and the near names of an unknown key."""
+"""What is wrong with settings, one sentence each: where, the value seen, what is allowed or near to it."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -11,7 +12,7 @@ from cxr_clip.recipe.whole import Recipe
 
 
 def explain(error: ValidationError) -> Iterable[str]:
-    """One sentence for each fault, with the near names of an unknown key."""
+    """One sentence for each fault, with the near names of an unknown key and the near ones of the values allowed."""
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"]) or "recipe"
         if fault["type"] == "extra_forbidden":
@@ -21,6 +22,11 @@ def explain(error: ValidationError) -> Iterable[str]:
         elif fault["type"] in ("model_type", "model_attributes_type"):
             within = f"{where}.{_known(fault['loc'])[0]}"
             yield f"{where} = {fault['input']!r}: it is a section; give settings of it, such as {within}"
+        elif fault["type"] == "literal_error":
+            yield f"{where} = {fault['input']!r}: give {_among(fault['input'], fault['ctx']['expected'])}"
+        elif fault["type"] == "tuple_type":
+            such = f", such as [{fault['input']}]" if isinstance(fault["input"], str) else ""
+            yield f"{where} = {fault['input']!r}: give a list{such}"
         elif fault["type"] == "value_error":
             yield f"{where}: {fault['ctx']['error']}"
         else:
@@ -32,6 +38,12 @@ def _instead(location: tuple[int | str, ...]) -> str:
     known = _known(location[:-1])
     near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+
+
+def _among(value: object, expected: str) -> str:
+    """The values that are allowed, as pydantic lists them ("'fp32' or 'bf16'"), and the one that looks like `value`."""
+    near = difflib.get_close_matches(str(value).lower(), re.findall("'(.*?)'", expected), n=1, cutoff=0.5)
+    return expected.replace("'", "") + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _known(location: tuple[int | str, ...]) -> list[str]:

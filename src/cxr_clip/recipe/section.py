@@ -11,6 +11,6 @@ Above0 = Annotated[float, Field(gt=0.0)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys are refused, values never change."""
+    """A part of a recipe: unknown keys are refused, numbers are finite, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

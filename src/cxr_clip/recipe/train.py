@@ -41,7 +41,7 @@ class TrainSettings(Section):
     once; the loss is that of the whole batch all the same. Null: the batch goes whole.
     """
 
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0  # torch takes no larger one
     batch_size: Annotated[int, Field(ge=2)] = 128
     chunk_size: Annotated[int, Field(ge=2)] | None = None
     epochs: Positive = 15

@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 from rich.console import Console
 
@@ -278,6 +280,22 @@ def test_help_lists_every_command_without_torch() -> None:
     assert all(listed)
     places = [found.start() for found in listed]
     assert places == sorted(places)
+
+
+def test_every_option_says_what_it_is_and_shows_its_default_where_the_others_do() -> None:
+    helped = {
+        f"{command} {one.name}": getattr(one, "help", None)
+        for command, one in all_parameters("", typer.main.get_command(cli.app))
+    }
+    assert len(helped) > 300
+    assert [name for name, words in helped.items() if not words or "default:" in words] == []
+
+
+def all_parameters(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Every parameter of a command and of those below it."""
+    yield from ((name, one) for one in command.params)
+    for below, one in getattr(command, "commands", {}).items():
+        yield from all_parameters(f"{name} {below}", one)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import ManifestFolder
+from cxr_clip.commands.arguments import Licence, ManifestFolder, OwnRun
 from cxr_clip.terminal import say
 
 document_app = typer.Typer(
@@ -14,15 +14,13 @@ document_app = typer.Typer(
     help="Write a model card, a data sheet or the CLAIM checklist of what is here.",
 )
 
-_Run = Annotated[Path, typer.Argument(help="A run folder.")]
-
 
 @document_app.command()
 def card(
-    run: _Run,
+    run: OwnRun,
     *,
     out: Annotated[Path | None, typer.Option(help="The file to write.", show_default="RUN/card.md")] = None,
-    licence: Annotated[str, typer.Option(help="An identifier of the hub.")] = "other",
+    licence: Licence = "other",
 ) -> None:
     """Write the model card of a run: what it is, what it learned from, how good it is, what it is not for."""
     from cxr_clip.checkpoint import load_run
@@ -50,7 +48,7 @@ def data_sheet(
 
 @document_app.command()
 def checklist(
-    run: _Run,
+    run: OwnRun,
     manifests: Annotated[
         list[Path] | None,
         typer.Argument(help="Manifest folders of the study.", show_default="those of the run's recipe"),

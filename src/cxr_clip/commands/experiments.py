@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Overrides, Quiet
+from cxr_clip.commands.arguments import Overrides, Quiet, RecipeFile
 from cxr_clip.errors import ExperimentError
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, plural_s, say, show_rows
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from cxr_clip.recipe import Recipe
 
 Out = Annotated[Path, typer.Argument(help="The folder of the experiment; what is finished in it is passed over.")]
-RecipeFile = Annotated[Path, typer.Argument(help="A recipe (YAML).")]
-Seeds = Annotated[int, typer.Option(help="Seeds of every arm: 0, 1, ...", min=1)]
+Seeds = Annotated[int, typer.Option(help="How many seeds each arm has: 0, 1, ...", min=1)]
 Manifest = Annotated[
     Path | None,
     typer.Option(help="The manifest to measure on.", show_default="that of the recipe's first source"),
 ]
-Part = Annotated[Split, typer.Option(help="The part of the manifest that is measured.")]
+Part = Annotated[Split, typer.Option(help="The split to measure.")]
 Resamples = Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=100)]
 Audit = Annotated[bool, typer.Option("--audit/--no-audit", help="Look for studies that were trained on, in each run.")]
 AtOnce = Annotated[
@@ -47,7 +46,8 @@ def ablate(
     vary: Annotated[
         list[str],
         typer.Option(
-            help="An arm: a short-hand such as icl=off, or 'NAME: section.key=value ...'; give it once for each."
+            help="An arm: a short-hand such as icl=off, or 'NAME: section.key=value ...'; "
+            "give the option once for each."
         ),
     ],
     seeds: Seeds = 5,
@@ -58,7 +58,10 @@ def ablate(
     processes: AtOnce = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train a recipe and variants of it with several seeds; writes OUT/ablation.json and OUT/ablation.html."""
+    """Train a recipe and variants of it with several seeds; writes OUT/ablation.json and OUT/ablation.html.
+
+    Example: cxr-clip ablate recipes/openi.yaml runs/ablation --vary icl=off --vary tcl=off --seeds 3
+    """
     from cxr_clip.experiments.arms import BASELINE, Arm, read_arm
     from cxr_clip.experiments.experiment import Experiment
     from cxr_clip.experiments.written import write_experiment
@@ -84,7 +87,9 @@ def learning_curve(
     ] = None,
     line: Annotated[
         list[str] | None,
-        typer.Option(help="Another line, as --vary of ablate has it: 'frozen: text=locked'; once for each."),
+        typer.Option(
+            help="Another line, as --vary of ablate has it: 'frozen: text=locked'; give the option once for each."
+        ),
     ] = None,
     equal_steps: Annotated[
         bool, typer.Option("--equal-steps", help="Train parts so many more epochs that all make as many steps.")
@@ -97,7 +102,10 @@ def learning_curve(
     processes: AtOnce = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train on parts of the patients and for other numbers of epochs; writes OUT/learning-curve.json and .html."""
+    """Train on parts of the patients and for other numbers of epochs; writes OUT/learning-curve.json and .html.
+
+    Example: cxr-clip learning-curve recipes/openi.yaml runs/curve --fractions 1/4,1/2,1
+    """
     from cxr_clip.experiments import learning_curve as curve
     from cxr_clip.experiments.arms import Arm, read_arm
     from cxr_clip.experiments.experiment import Experiment
@@ -130,7 +138,11 @@ def first_three(
         Path | None, typer.Option(help="A manifest with reports.", show_default="made-up studies, made below OUT")
     ] = None,
     labels: Annotated[
-        list[Path] | None, typer.Option(help="A manifest with labels; give the option once for each.")
+        list[Path] | None,
+        typer.Option(
+            help="A manifest with labels; give the option once for each.",
+            show_default="made-up studies, made below OUT",
+        ),
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="A recipe (YAML).", show_default="one for made-up studies")
@@ -141,14 +153,19 @@ def first_three(
     ] = None,
     split: Part = Split.TEST,
     studies: Annotated[
-        int | None, typer.Option(help="Made-up studies of each kind; default: what the recipe is for.", min=1)
+        int | None, typer.Option(help="Made-up studies of each kind.", min=1, show_default="what the recipe is for")
     ] = None,
     resamples: Resamples = 2000,
     audit: Audit = True,
     processes: AtOnce = None,
     quiet: Quiet = False,
 ) -> None:
-    """Compare plain CLIP; two views and texts, ICL and TCL; label data through prompts; writes OUT/first-three.*."""
+    """Compare plain CLIP; two views and texts, ICL and TCL; label data through prompts; writes OUT/first-three.*.
+
+    Without --reports, --labels and --recipe it makes studies up.
+
+    Example: cxr-clip reproduce first-three runs/first-three
+    """
     from cxr_clip.experiments.experiment import Experiment
     from cxr_clip.experiments.first_three import PAIRS, first_three, verdicts
     from cxr_clip.experiments.made_up import World, make_world, small_recipe

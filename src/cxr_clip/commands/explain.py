@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, RunFolder
+from cxr_clip.commands.arguments import Always, AsJson, Device, PromptFile, RunFolder, Style
 from cxr_clip.commands.use import ABSTAINED
 from cxr_clip.terminal import say, say_explanation, show_explanation
 
@@ -18,26 +18,34 @@ def explain(
         list[str] | None, typer.Option(help="A text of your own; give the option once for each.", show_default=False)
     ] = None,
     finding: Annotated[
-        list[str] | None, typer.Option(help="A finding, by its prompts; once for each.", show_default=False)
+        list[str] | None,
+        typer.Option(help="A finding, by its prompts; give the option once for each.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("map.png"),
-    style: Annotated[
-        str | None, typer.Option(help="The style of prompts.", show_default="standard, or the first of --prompts")
-    ] = None,
-    prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
+    style: Style = None,
+    prompts: PromptFile = None,
     method: Annotated[
         str | None,
-        typer.Option(help="parts or gradient.", show_default="parts where the model pools by the mean, else gradient"),
+        typer.Option(
+            help="How maps are made: parts or gradient.",
+            show_default="parts where the model pools by the mean, else gradient",
+        ),
     ] = None,
-    always: Annotated[bool, typer.Option("--always", help="Also of a picture that looks like no chest X-ray.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    always: Always = False,
+    as_json: AsJson = False,
     device: Device = "auto",
 ) -> None:
     """Draw where in an image the score of texts or findings comes from.
 
-    A map says what each place adds to the score. It is no outline of a finding and no proof that it is there: a map is
-    as vivid where the text is wrong. Research only. Exit code 2: a mistake; 3: the picture does not look like a chest
-    X-ray, and nothing is written.
+    A map says what each place adds to the score. It is no outline of a finding
+    and no proof that it is there: a map is as vivid where the text is wrong.
+
+    Research only, not for any decision about a patient.
+
+    Exit code 2: a mistake, which is named; 3: the picture does not look like a
+    chest X-ray, and nothing is written.
+
+    Example: cxr-clip explain runs/openi chest.dcm --finding Cardiomegaly --out map.png
     """
     from cxr_clip.data.prompts import ZeroShotPrompt
     from cxr_clip.embed import load

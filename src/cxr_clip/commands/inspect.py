@@ -16,7 +16,8 @@ def inspect(
     manifest: ManifestFolder,
     *,
     out: Annotated[
-        Path | None, typer.Option(help="Where the page goes; default: the folder of the manifest.", show_default=False)
+        Path | None,
+        typer.Option(help="The folder for inspect.html and inspect.json.", show_default="that of the manifest"),
     ] = None,
     recipe: Annotated[
         Path | None,
@@ -26,12 +27,15 @@ def inspect(
         Path | None,
         typer.Option(help="Count lengths in tokens of this folder's tokeniser.", show_default="count words"),
     ] = None,
-    samples: Annotated[int, typer.Option(help="How many random studies to show.", min=0)] = 24,
+    samples: Annotated[int, typer.Option(help="How many random studies are shown.", min=0)] = 24,
     seed: Annotated[int, typer.Option(help="Another seed shows other studies.", min=0)] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is any fault.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Count what a manifest holds, find its faults, show random studies as training sees them (inspect.html)."""
+    """Count what a manifest holds, find its faults, show random studies as training sees them (inspect.html).
+
+    Example: cxr-clip inspect data/openi --recipe recipes/openi.yaml
+    """
     from cxr_clip.inspection.inspect_manifest import DEFAULT_MAX_TOKENS, InspectionRequest, inspect_manifest
     from cxr_clip.inspection.page import write_inspection
     from cxr_clip.recipe import load_recipe

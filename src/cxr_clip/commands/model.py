@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, Overrides, Quiet, processes_or_cores
+from cxr_clip.commands.arguments import (
+    Device,
+    Overrides,
+    PromptFile,
+    Quiet,
+    RecipeFile,
+    RunFolder,
+    processes_or_cores,
+)
 from cxr_clip.errors import EvaluationError
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, console, say, show_evaluation, show_rows
@@ -27,14 +35,17 @@ Findings = Annotated[
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).")],
+    recipe: RecipeFile,
     run: Annotated[Path, typer.Argument(help="The run folder; a run that is there is continued.")],
     overrides: Overrides = None,
     *,
     profile: Annotated[bool, typer.Option("--profile", help="Record a few steps into RUN/profile.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Pre-train on the manifests of a recipe, or continue the run in RUN where it stopped."""
+    """Pre-train on the manifests of a recipe, or continue the run in RUN where it stopped.
+
+    Example: cxr-clip train recipes/openi.yaml runs/openi train.epochs=5
+    """
     from cxr_clip.distributed import joined_workers
     from cxr_clip.errors import CheckpointError
     from cxr_clip.heap import keep_freed_memory
@@ -68,22 +79,24 @@ TrainedOn = Annotated[
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A run folder, a saved model, or a model on the hub (owner/name).")],
+    model: RunFolder,
     manifests: Annotated[list[Path], typer.Argument(help="A manifest folder; several with --benchmarks.")],
     *,
     benchmarks: Annotated[
         str | None,
         typer.Option(
-            help="Benchmarks of the table, with commas between, or all that apply to the manifests.",
+            help="Names that `cxr-clip benchmarks` lists, with commas, or all: those made for the manifests.",
             show_default="every finding and retrieval, whatever the data set",
         ),
     ] = None,
-    split: Annotated[Split | None, typer.Option(help="The part of the manifest.", show_default="test")] = None,
+    split: Annotated[Split | None, typer.Option(help="The split to measure.", show_default="test")] = None,
     style: Styles = None,
-    prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
+    prompts: PromptFile = None,
     finding: Findings = None,
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.", min=100)] = 1000,
-    out: Annotated[Path | None, typer.Option(help="Where the report goes; default: the model's folder.")] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=100)] = 1000,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for the report.", show_default="the model's folder")
+    ] = None,
     trained_on: TrainedOn = None,
     audit: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Look for studies that the model was trained on.")
@@ -91,7 +104,10 @@ def evaluate(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Measure a model: zero-shot, retrieval, few-shot; writes report.json and report.html."""
+    """Measure a model: zero-shot, retrieval, few-shot; writes report.json and report.html.
+
+    Example: cxr-clip evaluate runs/openi data/openi --split test
+    """
     from cxr_clip.data.findings import canonical
     from cxr_clip.evaluate.benchmarks import EvaluationOptions
     from cxr_clip.evaluate.evaluate_run import (
@@ -147,7 +163,10 @@ def _refuse_beside_benchmarks(**options: object) -> None:
 def recipe(
     path: Annotated[Path, typer.Argument(help="A recipe (YAML) or a run folder.")], overrides: Overrides = None
 ) -> None:
-    """Print a recipe whole, with every default and override."""
+    """Print a recipe whole, with every default and override.
+
+    Example: cxr-clip recipe recipes/openi.yaml train.epochs=5
+    """
     from cxr_clip.recipe import dump_recipe, load_recipe
 
     path = path / "recipe.yaml" if path.is_dir() else path
@@ -158,9 +177,9 @@ def quickstart(
     overrides: Overrides = None,
     *,
     run: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/quickstart"),
-    data: Annotated[Path, typer.Option(help="Where the made-up data goes.")] = Path("data-quickstart"),
+    data: Annotated[Path, typer.Option(help="The folder for the made-up data.")] = Path("data-quickstart"),
     studies: Annotated[
-        int | None, typer.Option(help="Studies of each source; default: what the recipe is for.")
+        int | None, typer.Option(help="Made-up studies of each source.", show_default="what the recipe is for")
     ] = None,
     quiet: Quiet = False,
 ) -> None:

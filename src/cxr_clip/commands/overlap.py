@@ -46,12 +46,15 @@ def overlap(
         Path | None,
         typer.Option(help="A folder that keeps what was read of images for the next audit.", show_default="none"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where overlap.json, overlap.parquet and overlap.html go.")] = Path(),
+    out: Annotated[Path, typer.Option(help="The folder for overlap.json, overlap.parquet and overlap.html.")] = Path(),
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is any overlap.")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Find patients, images and reports that a training and an evaluation share (overlap.json, .parquet, .html)."""
+    """Find patients, images and reports that a training and an evaluation share (overlap.json, .parquet, .html).
+
+    Example: cxr-clip overlap data/mimic-cxr data/chexpert data/openi --out overlap
+    """
     from cxr_clip.overlap.audit_manifests import OverlapRequest, audit_manifests
     from cxr_clip.overlap.written import write_audit
 

@@ -22,7 +22,7 @@ _OUT = Annotated[Path, typer.Argument(help="Where the manifest and the image sha
 _SHORT_SIDE = Annotated[int, typer.Option(help="Stored images have at most this short side, in pixels.", min=32)]
 _LIMIT = Annotated[
     int | None,
-    typer.Option(help="Take the first so many studies only, to try things out.", min=1, show_default="all"),
+    typer.Option(help="Take so many studies only, the first, to try things out.", min=1, show_default="all"),
 ]
 _SHARD = Annotated[
     str | None,
@@ -134,7 +134,7 @@ def own_parameters(options: tuple[SourceOption, ...]) -> Iterator[Parameter]:
     """The parameters of a source's own options."""
     for option in options:
         names = [f"--{option.name}"] if option.kind is bool else []
-        default = typer.Option(option.default, *names, help=option.help)
+        default = typer.Option(option.default, *names, help=option.help, show_default=option.shown or True)
         yield Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=option.kind)
 
 

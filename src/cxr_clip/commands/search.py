@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, RunFolder
+from cxr_clip.commands.arguments import AsJson, Device, RunFolder
 from cxr_clip.study import Split, View
 from cxr_clip.terminal import say, say_hit, show_hits
 
 if TYPE_CHECKING:
     from cxr_clip.search.folder_index import FolderIndex
     from cxr_clip.search.vector_index import Wanted
-
-Only = Annotated[list[str] | None, typer.Option(help="Give it once for each.", show_default="any")]
 
 
 index_app = typer.Typer(name="index", no_args_is_help=True, help="Make an index for `cxr-clip search`, and change it.")
@@ -26,7 +24,10 @@ _Index = Annotated[Path, typer.Argument(help="The folder of an index.", metavar=
 def build(
     embeddings: _Embeddings, folder: Annotated[Path, typer.Argument(help="The folder to make.", metavar="INDEX")]
 ) -> None:
-    """Make an index of a file of embeddings."""
+    """Make an index of a file of embeddings.
+
+    Example: cxr-clip index build openi.parquet openi.index
+    """
     from cxr_clip.embeddings_file import read_embeddings
     from cxr_clip.search.folder_index import build_index
 
@@ -51,8 +52,10 @@ def add(embeddings: _Embeddings, folder: _Index) -> None:
 def delete(
     folder: _Index,
     *,
-    study: Annotated[list[str] | None, typer.Option(help="A study; give the option once for each.")] = None,
-    patient: Annotated[list[str] | None, typer.Option(help="A patient; give the option once for each.")] = None,
+    study: Annotated[list[str] | None, typer.Option(help="A study to take out; give the option once for each.")] = None,
+    patient: Annotated[
+        list[str] | None, typer.Option(help="A patient to take out; give the option once for each.")
+    ] = None,
 ) -> None:
     """Take all rows of studies and patients out of an index; where one of them is not in it, nothing is changed."""
     from cxr_clip.search.folder_index import FolderIndex
@@ -85,22 +88,38 @@ def search(
     run: RunFolder,
     folder: _Index,
     *,
-    text: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
-    image: Annotated[Path | None, typer.Option(help="An image to look for the like of.")] = None,
-    study: Annotated[str | None, typer.Option(help="A study of the index to look for the like of.")] = None,
-    source: Only = None,
-    split: Annotated[list[Split] | None, typer.Option(show_default="any")] = None,
-    view: Annotated[list[View] | None, typer.Option(show_default="any")] = None,
-    patient: Only = None,
+    text: Annotated[str | None, typer.Option(help="Look for what is nearest to these words.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Look for what is nearest to this image.")] = None,
+    study: Annotated[str | None, typer.Option(help="Look for what is nearest to this study of the index.")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Studies of this source; give the option once for each.", show_default="any"),
+    ] = None,
+    split: Annotated[
+        list[Split] | None,
+        typer.Option(help="Studies of this split; give the option once for each.", show_default="any"),
+    ] = None,
+    view: Annotated[
+        list[View] | None,
+        typer.Option(help="Images of this view; give the option once for each.", show_default="any"),
+    ] = None,
+    patient: Annotated[
+        list[str] | None,
+        typer.Option(help="Studies of this patient; give the option once for each.", show_default="any"),
+    ] = None,
     finding: Annotated[
-        list[str] | None, typer.Option(help="Studies with it; given twice, with both.", show_default="any")
+        list[str] | None,
+        typer.Option(help="Studies with this finding; given twice, with both.", show_default="any"),
     ] = None,
     with_itself: Annotated[bool, typer.Option("--with-itself", help="Find the study that is asked about too.")] = False,
     top: Annotated[int, typer.Option(help="How many studies.", min=1)] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    as_json: AsJson = False,
     device: Device = "auto",
 ) -> None:
-    """Find the studies of an index whose images are nearest to a text, an image or a study."""
+    """Find the studies of an index whose images are nearest to a text, an image or a study.
+
+    Example: cxr-clip search runs/openi openi.index --text "Large left pleural effusion." --top 5
+    """
     from cxr_clip.data.findings import canonical
     from cxr_clip.embed import load
     from cxr_clip.errors import SearchIndexError

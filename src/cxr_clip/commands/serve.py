@@ -13,30 +13,38 @@ from cxr_clip.web.limits import Limits
 def serve(
     run: RunFolder,
     *,
-    index: Annotated[Path | None, typer.Option(help="An index to search in.", show_default="none")] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="The folder of an index to search in.", show_default="none")
+    ] = None,
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="A manifest folder with pictures of the index; once for each.", show_default="none"),
+        typer.Option(
+            help="A manifest folder with pictures of the index; give the option once for each.", show_default="none"
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0: all of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0: any that is free.", min=0, max=65535)] = 8000,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="A further name by which the server is called; once for each.", show_default="none"),
+        typer.Option(
+            help="A further name by which the server is called; give the option once for each.", show_default="none"
+        ),
     ] = None,
-    file_bytes: Annotated[int, typer.Option(help="Bytes of a file.", min=1)] = Limits.file_bytes,
-    files: Annotated[int, typer.Option(help="Files of a request.", min=1)] = Limits.files,
-    pixels: Annotated[int, typer.Option(help="Pixels of a picture.", min=1)] = Limits.pixels,
-    texts: Annotated[int, typer.Option(help="Texts of a request.", min=1)] = Limits.texts,
-    text_characters: Annotated[int, typer.Option(help="Characters of a text.", min=1)] = Limits.text_characters,
-    results: Annotated[int, typer.Option(help="Studies that a search may ask for.", min=1)] = Limits.results,
-    seconds: Annotated[float, typer.Option(help="Seconds of a request.", min=0.1)] = Limits.seconds,
+    file_bytes: Annotated[int, typer.Option(help="Most bytes of a file.", min=1)] = Limits.file_bytes,
+    files: Annotated[int, typer.Option(help="Most pictures of a request.", min=1)] = Limits.files,
+    pixels: Annotated[int, typer.Option(help="Most pixels of a picture.", min=1)] = Limits.pixels,
+    texts: Annotated[int, typer.Option(help="Most texts of a request.", min=1)] = Limits.texts,
+    text_characters: Annotated[int, typer.Option(help="Most characters of a text.", min=1)] = Limits.text_characters,
+    results: Annotated[int, typer.Option(help="Most studies that a search may ask for.", min=1)] = Limits.results,
+    seconds: Annotated[
+        float, typer.Option(help="Most seconds from the first byte of a request to its answer.", min=0.1)
+    ] = Limits.seconds,
     requests: Annotated[
-        int, typer.Option(help="Requests in work or waiting; more are turned away.", min=1)
+        int, typer.Option(help="Most requests in work or waiting; more are turned away.", min=1)
     ] = Limits.requests,
-    held_bytes: Annotated[int, typer.Option(help="Bytes of all uploads in memory.", min=1)] = Limits.held_bytes,
-    batch: Annotated[int, typer.Option(help="Images that go through the encoder together.", min=1)] = Limits.batch,
-    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others.", min=0.0)] = Limits.wait,
+    held_bytes: Annotated[int, typer.Option(help="Most bytes of all uploads in memory.", min=1)] = Limits.held_bytes,
+    batch: Annotated[int, typer.Option(help="Most images that go through the encoder together.", min=1)] = Limits.batch,
+    wait: Annotated[float, typer.Option(help="Most seconds that an image waits for others.", min=0.0)] = Limits.wait,
     threads: Annotated[
         int | None, typer.Option(help="Threads that read pictures.", min=1, show_default="one for each core")
     ] = None,
@@ -44,8 +52,12 @@ def serve(
 ) -> None:
     """Serve a model over HTTP, with a page for people, until it is stopped (Ctrl-C or SIGTERM).
 
-    Research only, not for any decision about a patient. It listens on this machine alone unless --host says otherwise,
-    has no log-in and no encryption of its own, and keeps nothing that it is sent.
+    Research only, not for any decision about a patient.
+
+    It listens on this machine alone unless --host says otherwise. It has no
+    log-in and no encryption of its own, and keeps nothing that it is sent.
+
+    Example: cxr-clip serve runs/openi --index openi.index --data data/openi
     """
     from cxr_clip.web.packages import require_packages
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxr_clip.commands.arguments import Licence, OwnRun
 from cxr_clip.errors import ExportError
 from cxr_clip.terminal import say
 
@@ -24,7 +25,10 @@ def import_weights(
         ),
     ] = None,
 ) -> None:
-    """Turn a checkpoint that the method's authors published into a run folder; nothing in the file is executed."""
+    """Turn a checkpoint that the method's authors published into a run folder; nothing in the file is executed.
+
+    Example: cxr-clip import-weights swint_mcc.tar runs/swint_mcc
+    """
     from cxr_clip.published.import_weights import import_weights
 
     origin = import_weights(checkpoint, out, tokeniser=tokeniser).origin
@@ -45,7 +49,7 @@ class Form(StrEnum):
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: OwnRun,
     out: Annotated[Path, typer.Argument(help="The folder to write; new or empty.")],
     *,
     to: Annotated[
@@ -58,16 +62,19 @@ def export(
     int8: Annotated[
         bool,
         typer.Option(
-            "--int8", help="In 8-bit integers (openvino: images alone), with what that costs in the certificate."
+            "--int8", help="Write 8-bit integers (openvino: images alone), and what that costs into the certificate."
         ),
     ] = False,
     calibrate_on: Annotated[
         Path | None,
         typer.Option(metavar="PREPARED", help="The prepared folder whose pictures set the scales of --int8."),
     ] = None,
-    licence: Annotated[str, typer.Option(help="An identifier of the hub, for the model card.")] = "other",
+    licence: Licence = "other",
 ) -> None:
-    """Write the best weights of a run for other programs, and prove that the embeddings are the same there."""
+    """Write the best weights of a run for other programs, and prove that the embeddings are the same there.
+
+    Example: cxr-clip export runs/openi openi-onnx --to onnx
+    """
     certificate = _exported(run, out, to, licence, _calibration(to, calibrate_on, int8=int8))
     say(
         f"{out}: embeddings differ from the run's by at most {certificate.images:.1e} (images) and "
@@ -102,13 +109,11 @@ def _calibration(to: Form, calibrate_on: Path | None, *, int8: bool) -> Path | N
 
 
 def push(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    repository: Annotated[str, typer.Argument(help="Its place on the hub: owner/name.")],
+    run: OwnRun,
+    repository: Annotated[str, typer.Argument(help="The repository on the hub: owner/name.")],
     *,
-    public: Annotated[bool, typer.Option("--public", help="Everybody may see a new place.")] = False,
-    licence: Annotated[
-        str, typer.Option(help="An identifier of the hub, such as apache-2.0 or cc-by-nc-4.0.")
-    ] = "other",
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see a new repository.")] = False,
+    licence: Licence = "other",
 ) -> None:
     """Put the best weights of a run on the Hugging Face hub, with recipe, tokeniser and a model card."""
     from cxr_clip.embed import load

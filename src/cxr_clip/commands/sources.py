@@ -11,7 +11,8 @@ from cxr_clip.study import Split
 class SourceOption:
     """An option of one source's own: the name of the keyword argument, its help, its type, its default.
 
-    `convert` is where the function is that makes the argument of what was typed; None: it is taken as it is.
+    `shown` says in the help what happens without it. `convert` is where the function is that makes the argument of what
+    was typed; None: it is taken as it is.
     """
 
     name: str
@@ -19,6 +20,7 @@ class SourceOption:
     kind: object = Path | None
     default: object = None
     convert: str | None = None
+    shown: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,21 @@ class SourceEntry:
 _FAULTS = SourceOption("faults", "Plant mistakes that downloads have; faults.jsonl names them.", bool, default=False)
 _EXCLUDE = SourceOption(
     "exclude",
-    "A test set whose patients leave the training set: its CSV (chexpert_5x200.csv) or its prepared folder; default: "
-    "nobody leaves.",
+    "A test set whose patients leave the training set: its CSV (chexpert_5x200.csv) or its prepared folder.",
+    shown="nobody leaves",
 )
 _VALIDATION = SourceOption(
     "validation",
-    "The share of the training patients that validates, the part called valid being the test split then; default: "
-    "that part validates.",
+    "The share of the training patients that validates, the part called valid being the test split then.",
     float | None,
+    shown="that part validates",
 )
 _STYLE = SourceOption(
     "style",
-    "The house style of all reports; default: each report has one drawn at random. The pictures are the same in all.",
+    "The house style of all reports. The pictures are the same in all.",
     Literal["narrative", "terse", "by_system", "hedging", "negatives_first"] | None,
     convert="cxr_clip.synthetic:HouseStyle",
+    shown="each report has one drawn at random",
 )
 
 SOURCES: dict[str, SourceEntry] = {
@@ -66,18 +69,19 @@ SOURCES: dict[str, SourceEntry] = {
         options=(
             SourceOption(
                 "projections",
-                "CSV of uid, image_id, projection; default: projections.csv or indiana_projections.csv in RAW if one "
-                "is there, else the views are unknown.",
+                "A CSV of uid, image_id, projection.",
+                shown="projections.csv or indiana_projections.csv in RAW if one is there, else the views are unknown",
             ),
             SourceOption(
                 "splits",
-                "CSV of uid, split; default: split.csv in RAW if it is there, else 80/10/10 % by a hash of the "
-                "report's text, so that equal reports stay together.",
+                "A CSV of uid, split.",
+                shown="split.csv in RAW if it is there, else 80/10/10 % by a hash of the report's "
+                "text, so that equal reports stay together",
             ),
             SourceOption(
                 "labels",
-                "CSV of uid and findings as 1/0/-1/empty; default: labels_nih14.csv in RAW if it is there, else the "
-                "MeSH terms.",
+                "A CSV of uid and findings as 1/0/-1/empty.",
+                shown="labels_nih14.csv in RAW if it is there, else the MeSH terms",
             ),
         ),
         dicom=True,
@@ -95,12 +99,12 @@ SOURCES: dict[str, SourceEntry] = {
         prepare="cxr_clip.prepare.mimic_cxr:prepare_mimic_cxr",
         synthesize="cxr_clip.synthetic:synthesize_mimic_cxr",
         options=(
-            SourceOption("reports", "mimic-cxr-reports.zip or a folder of texts; default: what is in RAW, if any is."),
+            SourceOption("reports", "mimic-cxr-reports.zip or a folder of texts.", shown="what is in RAW, if any is"),
             SourceOption(
-                "labels", "The table of labels; default: that of CheXpert in RAW, else that of NegBio, else no labels."
+                "labels", "The table of labels.", shown="that of CheXpert in RAW, else that of NegBio, else no labels"
             ),
-            SourceOption("metadata", "The table of images; default: mimic-cxr-2.0.0-metadata.csv.gz in RAW."),
-            SourceOption("split", "The table of splits; default: mimic-cxr-2.0.0-split.csv.gz in RAW."),
+            SourceOption("metadata", "The table of images.", shown="mimic-cxr-2.0.0-metadata.csv.gz in RAW"),
+            SourceOption("split", "The table of splits.", shown="mimic-cxr-2.0.0-split.csv.gz in RAW"),
         ),
         dicom=True,
         reports=True,
@@ -120,7 +124,7 @@ SOURCES: dict[str, SourceEntry] = {
         prepare="cxr_clip.prepare.chexpert:prepare_chexpert",
         synthesize="cxr_clip.synthetic:synthesize_chexpert",
         options=(
-            SourceOption("labels", "A table in place of train.csv, such as train_cheXbert.csv; default: train.csv."),
+            SourceOption("labels", "A table in place of train.csv, such as train_cheXbert.csv.", shown="train.csv"),
             _EXCLUDE,
             _VALIDATION,
         ),
@@ -131,9 +135,9 @@ SOURCES: dict[str, SourceEntry] = {
         prepare="cxr_clip.prepare.chexpert_5x200:prepare_chexpert_5x200",
         synthesize="cxr_clip.synthetic:synthesize_chexpert_5x200",
         options=(
-            SourceOption("table", "The published table; default: chexpert_5x200.csv in RAW, else a set is rebuilt."),
-            SourceOption("reports", "CheXpert Plus, for impressions; default: df_chexpert_plus_240401.csv in RAW."),
-            SourceOption("labels", "The labels by image, to rebuild a set; default: train.csv in RAW."),
+            SourceOption("table", "The published table.", shown="chexpert_5x200.csv in RAW, else a set is rebuilt"),
+            SourceOption("reports", "CheXpert Plus, for impressions.", shown="df_chexpert_plus_240401.csv in RAW"),
+            SourceOption("labels", "The labels by image, to rebuild a set.", shown="train.csv in RAW"),
         ),
         made_up=(_FAULTS,),
     ),
@@ -142,8 +146,8 @@ SOURCES: dict[str, SourceEntry] = {
         prepare="cxr_clip.prepare.chexpert_plus:prepare_chexpert_plus",
         synthesize="cxr_clip.synthetic:synthesize_chexpert_plus",
         options=(
-            SourceOption("reports", "The table of reports; default: df_chexpert_plus_240401.csv in RAW."),
-            SourceOption("labels", "The labels by image: train.csv or impression_fixed.json; default: no labels."),
+            SourceOption("reports", "The table of reports.", shown="df_chexpert_plus_240401.csv in RAW"),
+            SourceOption("labels", "The labels by image: train.csv or impression_fixed.json.", shown="no labels"),
             _EXCLUDE,
             _VALIDATION,
         ),
@@ -155,7 +159,7 @@ SOURCES: dict[str, SourceEntry] = {
         help="VinDr-CXR: DICOM images with findings and boxes of three readers.",
         prepare="cxr_clip.prepare.vindr_cxr:prepare_vindr_cxr",
         synthesize="cxr_clip.synthetic:synthesize_vindr_cxr",
-        options=(SourceOption("annotations", "The folder of the four tables; default: annotations/ in RAW."),),
+        options=(SourceOption("annotations", "The folder of the four tables.", shown="annotations/ in RAW"),),
         dicom=True,
         made_up=(_FAULTS,),
     ),
@@ -164,14 +168,15 @@ SOURCES: dict[str, SourceEntry] = {
         prepare="cxr_clip.prepare.rsna_pneumonia:prepare_rsna_pneumonia",
         synthesize="cxr_clip.synthetic:synthesize_rsna_pneumonia",
         options=(
-            SourceOption("labels", "The table of boxes; default: stage_2_train_labels.csv in RAW."),
-            SourceOption("classes", "The table of classes; default: stage_2_detailed_class_info.csv in RAW, if there."),
+            SourceOption("labels", "The table of boxes.", shown="stage_2_train_labels.csv in RAW"),
+            SourceOption("classes", "The table of classes.", shown="stage_2_detailed_class_info.csv in RAW, if there"),
         ),
         dicom=True,
         made_up=(
             SourceOption(
                 "tables",
                 "A folder with the challenge's own tables (stage_2_train_labels.csv): images for its first patients.",
+                shown="none",
             ),
             _FAULTS,
         ),
@@ -182,7 +187,7 @@ SOURCES: dict[str, SourceEntry] = {
         synthesize="cxr_clip.synthetic:synthesize_siim_pneumothorax",
         options=(
             SourceOption(
-                "labels", "The table of masks; default: stage_2_train.csv, train-rle.csv or stage_1_train.csv in RAW."
+                "labels", "The table of masks.", shown="stage_2_train.csv, train-rle.csv or stage_1_train.csv in RAW"
             ),
         ),
         dicom=True,
@@ -193,10 +198,10 @@ SOURCES: dict[str, SourceEntry] = {
         prepare="cxr_clip.prepare.table:prepare_table",
         synthesize="cxr_clip.synthetic:synthesize_table",
         options=(
-            SourceOption("table", "The table; default: the only one in RAW."),
-            SourceOption("columns", "A YAML file that says what the columns are; default: they have the usual names."),
+            SourceOption("table", "The table of studies.", shown="the only one in RAW"),
+            SourceOption("columns", "A YAML file that says what the columns are.", shown="they have the usual names"),
             SourceOption(
-                "split", "Put all rows into this split; default: the column of splits, else a hash.", Split | None
+                "split", "Put all rows into this split.", Split | None, shown="the column of splits, else a hash"
             ),
         ),
         dicom=True,

@@ -5,25 +5,28 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, ManifestFolder, Quiet
+from cxr_clip.commands.arguments import Device, ManifestFolder, OwnRun, PromptFile, Quiet
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, say, show_calibration, show_comparison
 
 
 def calibrate(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: OwnRun,
     manifest: ManifestFolder,
     *,
-    split: Annotated[Split, typer.Option(help="The part of the manifest; not test.")] = Split.VALIDATE,
+    split: Annotated[Split, typer.Option(help="The split to fit on; not test.")] = Split.VALIDATE,
     style: Annotated[str, typer.Option(help="The style of prompts.")] = "standard",
-    prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
+    prompts: PromptFile = None,
     min_positives: Annotated[
         int, typer.Option(help="Leave out findings with fewer positive, or negative, studies.", min=1)
     ] = 10,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Fit probabilities, thresholds and prediction sets of a run on a validation split; writes RUN/calibration.json."""
+    """Fit probabilities, thresholds and prediction sets of a run on a validation split; writes RUN/calibration.json.
+
+    Example: cxr-clip calibrate runs/openi data/openi
+    """
     from cxr_clip.calibration import CALIBRATION
     from cxr_clip.evaluate.calibrate import CalibrationRequest, calibrate_run
 
@@ -39,12 +42,15 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another, evaluated on the same studies.")],
     *,
     correction: Annotated[
-        str, typer.Option(help="Of the p values of several findings: holm or benjamini-hochberg.")
+        str, typer.Option(help="How p values of several findings are corrected: holm or benjamini-hochberg.")
     ] = "holm",
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for intervals and p values.", min=100)] = 2000,
-    out: Annotated[Path | None, typer.Option(help="Where the page goes; default: SECOND.")] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=100)] = 2000,
+    out: Annotated[Path | None, typer.Option(help="The folder for both files.", show_default="SECOND")] = None,
 ) -> None:
-    """Tell whether the second of two evaluations is better than the first; writes compare.json and compare.html."""
+    """Tell whether the second of two evaluations is better than the first; writes compare.json and compare.html.
+
+    Example: cxr-clip compare runs/plain runs/method
+    """
     from cxr_clip.evaluate.compare import ComparisonOptions, compare_scores
     from cxr_clip.evaluate.compare_page import write_comparison
     from cxr_clip.evaluate.query_ranks import read_ranks

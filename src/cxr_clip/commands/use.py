@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, ManifestFolder, Quiet, RunFolder
+from cxr_clip.commands.arguments import (
+    Always,
+    AsJson,
+    Device,
+    ManifestFolder,
+    OwnRun,
+    PromptFile,
+    Quiet,
+    RunFolder,
+    Style,
+)
 from cxr_clip.study import Split, View
 from cxr_clip.terminal import bar, say, say_json, show_classification
 
@@ -29,17 +39,18 @@ def classify(
             show_default="all of the style",
         ),
     ] = None,
-    style: Annotated[
-        str | None, typer.Option(help="The style of prompts.", show_default="standard, or the first of --prompts")
-    ] = None,
-    prompts: Annotated[Path | None, typer.Option(help="A zero-shot prompt file of your own.")] = None,
+    style: Style = None,
+    prompts: PromptFile = None,
     study: Annotated[bool, typer.Option("--study", help="The images are views of one study.")] = False,
     view: Annotated[
         list[View] | None,
-        typer.Option(help="With --study: the view of each image, in their order.", show_default="of DICOM headers"),
+        typer.Option(
+            help="With --study: the view of an image; give the option once for each, in their order.",
+            show_default="of DICOM headers",
+        ),
     ] = None,
-    always: Annotated[bool, typer.Option("--always", help="Score pictures that look like no chest X-ray too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    always: Always = False,
+    as_json: AsJson = False,
     fhir: Annotated[
         Path | None, typer.Option(help="Write a FHIR R4 bundle (JSON) to this file too.", show_default=False)
     ] = None,
@@ -60,8 +71,12 @@ def classify(
 ) -> None:
     """Say what the model makes of findings in images, or in the study that they are views of.
 
-    Research only, not for any decision about a patient. Exit code 0: all images have scores; 2: a mistake, such as an
-    image that cannot be read, which is named; 3: the model abstained on some image or on the study.
+    Research only, not for any decision about a patient.
+
+    Exit code 0: all images have scores; 2: a mistake, which is named;
+    3: the model abstained on some image or on the study.
+
+    Example: cxr-clip classify runs/openi chest.dcm --finding Edema --finding "A chest tube is seen."
     """
     from cxr_clip.embed import load
     from cxr_clip.errors import EmbeddingInputError
@@ -100,7 +115,7 @@ def classify(
 
 
 def reference(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: OwnRun,
     manifests: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -130,14 +145,18 @@ def embed(
     manifest: ManifestFolder,
     out: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
     *,
-    split: Annotated[Split | None, typer.Option(help="The part of the manifest.", show_default="all")] = None,
+    split: Annotated[Split | None, typer.Option(help="The split to embed.", show_default="all")] = None,
     single: Annotated[bool, typer.Option("--float32", help="Keep single precision, in twice the space.")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Write the embeddings of every image and report section of a manifest into one Parquet file, and a certificate.
 
-    Stopped, the same command continues. For several GPUs: torchrun --nproc-per-node=GPUS -m cxr_clip embed ...
+    Stopped, the same command continues.
+
+    For several GPUs: torchrun --nproc-per-node=GPUS -m cxr_clip embed ...
+
+    Example: cxr-clip embed runs/openi data/openi openi.parquet
     """
     from cxr_clip.distributed import joined_workers
     from cxr_clip.embed import load

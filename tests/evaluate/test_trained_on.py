@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from cxr_clip.assemble import open_sources
 from cxr_clip.checkpoint import WEIGHTS, write_run
+from cxr_clip.data import scan
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.errors import EvaluationError, ManifestError
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, measure
@@ -115,6 +116,18 @@ def test_the_manifests_of_the_recipe_are_audited_and_the_report_says_so(
     assert "Clean studies" in page
 
 
+def test_an_audit_from_kept_scans_says_what_one_without_them_does(
+    trained: Path, evaluated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_tiny_run(tmp_path / "run", trained)
+    fresh = evaluate_run(run, EvaluationRequest(evaluated, options=OPTIONS))
+    request = EvaluationRequest(evaluated, options=OPTIONS, training=TrainingRequest(cache=tmp_path / "scans"))
+    evaluate_run(run, request)
+    monkeypatch.setattr(scan, "perceptual_hash", None)  # no image is read any more
+    again = evaluate_run(run, request)
+    assert [one.overlap for one in again.results] == [one.overlap for one in fresh.results]
+
+
 def test_a_training_that_is_not_here_is_said_not_to_be_audited(evaluated: Path, tmp_path: Path) -> None:
     run = write_tiny_run(tmp_path / "run", tmp_path / "elsewhere")
     request = EvaluationRequest(evaluated, options=OPTIONS)
@@ -133,6 +146,8 @@ def test_manifests_that_are_named_go_before_those_of_the_recipe(trained: Path, e
     )
     with pytest.raises(EvaluationError, match="no effect"):
         read_training(TrainingManifests(recipe, [trained]), wanted=False)
+    with pytest.raises(EvaluationError, match="--cache has no effect"):
+        read_training(TrainingManifests(recipe), wanted=False, cache=tmp_path)
     assert TrainingRequest().audit
 
 

@@ -4,12 +4,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 
+from cxr_clip.data import scan
+from cxr_clip.data.manifest import read_manifest
+from cxr_clip.errors import RecipeError
 from cxr_clip.experiments.arms import Arm
+from cxr_clip.experiments.experiment import Experiment, run_experiment
 from cxr_clip.experiments.run_trials import run_trials
 from cxr_clip.experiments.trials import TRIAL, Examination, finished, plan
 from cxr_clip.recipe import dump_recipe
+from cxr_clip.study import Split
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe
 
@@ -77,6 +83,42 @@ def test_several_processes_give_what_one_gives(manifest: Path, recipe_file: Path
     scores = [(tmp_path / out / "runs" / "a" / "seed-1" / "report.json").read_text() for out in ("one", "two")]
     figures = [json.loads(text)["benchmarks"] for text in scores]
     assert figures[0] == figures[1]
+
+
+def test_the_audits_of_all_trials_read_each_image_once(
+    manifest: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other settings, and other parts of the patients: every image of training and test is decoded for a hash once."""
+    arms = [Arm("all"), Arm("hot", ("model.temperature=0.5",)), Arm("half", ("data.part.fraction=0.5",))]
+    examination = Examination(manifest, resamples=100)
+    (alone,) = plan(recipe_file, arms[2:], tmp_path / "alone", seeds=1)
+    run_trials([alone], examination)
+    read: list[int] = []
+    hash_of = scan.perceptual_hash
+    monkeypatch.setattr(scan, "perceptual_hash", lambda picture: read.append(1) or hash_of(picture))
+    asked = Experiment(recipe_file, tuple(arms), tmp_path / "out", examination, seeds=2, resamples=100)
+    run_experiment(asked)
+    table = read_manifest(manifest).table
+    images = {split: sum(map(len, table.filter(pc.equal(table["split"], split))["images"])) for split in Split}
+    assert len(read) == images[Split.TRAIN] + images[Split.TEST]
+    shared = tmp_path / "out" / "runs" / "half" / "seed-0"
+    reports = [json.loads((folder / "report.json").read_text()) for folder in (alone.folder, shared)]
+    assert reports[0]["overlap"] == reports[1]["overlap"]
+    assert reports[0]["overlap"]["retrieval"]["studies"] is not None
+
+
+def test_a_trial_of_other_settings_leaves_the_finished_one_as_it_was(
+    manifest: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    examination = Examination(manifest, audit=False, resamples=100)
+    (trial,) = plan(recipe_file, [Arm("one")], tmp_path, seeds=1)
+    run_trials([trial], examination)
+    before = (trial.folder / TRIAL).read_text()
+    (other,) = plan(recipe_file, [Arm("one", ("train.learning_rate=0.1",))], tmp_path, seeds=1)
+    with pytest.raises(RecipeError, match="another recipe"):
+        run_trials([other], examination)
+    assert finished(trial, examination)
+    assert (trial.folder / TRIAL).read_text() == before
 
 
 def test_a_learning_curve_is_drawn(command: Command, recipe_file: Path, tmp_path: Path) -> None:

@@ -101,6 +101,10 @@ def evaluate(
     audit: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Look for studies that the model was trained on.")
     ] = True,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="A folder that keeps what the audit read of images for the next one.", show_default="none"),
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -118,7 +122,7 @@ def evaluate(
         evaluate_run,
     )
 
-    training = TrainingRequest(tuple(trained_on) if trained_on else None, audit)
+    training = TrainingRequest(tuple(trained_on) if trained_on else None, audit, cache)
     if benchmarks is not None:
         _refuse_beside_benchmarks(split=split, style=style, prompts=prompts, finding=finding)
         names = tuple(name.strip() for name in benchmarks.split(","))

@@ -34,10 +34,14 @@ from cxr_clip.study import Split
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What the model was trained on: these manifests, or those of its recipe; without `audit` nobody looks."""
+    """What the model was trained on: these manifests, or those of its recipe; without `audit` nobody looks.
+
+    `cache`: a folder in which what was read of images stays for the next audit; None keeps nothing.
+    """
 
     manifests: tuple[Path, ...] | None = None
     audit: bool = True
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def evaluate_run(
         )
     prompts = {style: load_zero_shot_prompts(style, request.prompts) for style in styles}
     learned = _learned(embedder, request.training)
-    training = read_training(learned, wanted=request.training.audit, advance=advance)
+    training = _read_training(learned, request.training, advance)
     material = Material(studies, ImageStore(manifest.root).read, training.seen(studies))
     asked = [(one, material) for one in general_benchmarks(prompts, request.options, split=request.split)]
     results = measure(embedder, asked, request.options, advance=advance)
@@ -138,7 +142,7 @@ def evaluate_benchmarks(
     chosen = choose(request.names, [source for manifest in manifests for source in manifest.sources])
     embedder = load(folder, device=device)
     learned = _learned(embedder, request.training)
-    training = read_training(learned, wanted=request.training.audit, advance=advance)
+    training = _read_training(learned, request.training, advance)
     materials = _materials(chosen, manifests, training)
     without = [one.name for one in chosen if not len(materials[one.name].manifest)]
     if without and (list(request.names) != [ALL] or len(without) == len(chosen)):
@@ -206,6 +210,11 @@ def _calibrate(
 def _learned(embedder: Embedder, request: TrainingRequest) -> TrainingManifests:
     """What the model was trained on, by itself and before that by the runs that it started from."""
     return TrainingManifests(embedder.recipe, request.manifests, embedder.started_from)
+
+
+def _read_training(learned: TrainingManifests, request: TrainingRequest, advance: Advance | None) -> Training:
+    """Read what the audit compares the evaluated studies with."""
+    return read_training(learned, wanted=request.audit, cache=request.cache, advance=advance)
 
 
 def _by_prevalence(

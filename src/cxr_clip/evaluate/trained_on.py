@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -30,28 +31,37 @@ class Seen:
 
 @dataclass(frozen=True)
 class Training:
-    """The studies that a model was trained on, as far as they are on this machine; `remark` says how far."""
+    """The studies that a model was trained on, as far as they are on this machine; `remark` says how far.
+
+    `cache` is a folder of scans, as `read_side` takes it.
+    """
 
     side: Side | None
     remark: str = ""
+    cache: Path | None = None
 
     def seen(self, studies: Manifest) -> Seen:
         """Audit the studies of an evaluation."""
         if self.side is None:
             return Seen(None, self.remark)
-        found = audit(self.side, read_side([Part(studies.root, studies)], threads=os.cpu_count() or 1))
+        evaluated = read_side([Part(studies.root, studies)], threads=os.cpu_count() or 1, cache=self.cache)
+        found = audit(self.side, evaluated)
         ids = np.asarray(studies.table["id"].to_pylist(), dtype=object)[~found.clean]
         return Seen(frozenset(ids.tolist()), self.remark, tuple(row.words for row in found.derivations))
 
 
-def read_training(manifests: TrainingManifests, *, wanted: bool = True, advance: Advance | None = None) -> Training:
-    """Read what a model learned from of its manifests.
+def read_training(
+    manifests: TrainingManifests, *, wanted: bool = True, cache: Path | None = None, advance: Advance | None = None
+) -> Training:
+    """Read what a model learned from of its manifests, but for the images that `cache`, a folder of scans, knows.
 
     Those of recipes that are not here are passed over and named in the remark. Raises ManifestError where one that was
-    named in their place is absent, EvaluationError where some were named and no audit is wanted.
+    named in their place is absent, EvaluationError where some, or a
+    cache, were named and no audit is wanted.
     """
-    if not wanted and manifests.trained_on:
-        raise EvaluationError("--trained-on has no effect beside --no-audit: leave one of them out")
+    if not wanted and (manifests.trained_on or cache):
+        option = "--trained-on" if manifests.trained_on else "--cache"
+        raise EvaluationError(f"{option} has no effect beside --no-audit: leave one of them out")
     if not wanted:
         return Training(None, NOT_ASKED)
     absent = manifests.absent
@@ -61,4 +71,4 @@ def read_training(manifests: TrainingManifests, *, wanted: bool = True, advance:
     if not sum(len(part.manifest) for part in parts):
         return Training(None, NOT_HERE)
     remark = f"not audited against {', '.join(map(str, absent))}: not here" if absent else ""
-    return Training(read_side(parts, threads=os.cpu_count() or 1, advance=advance), remark)
+    return Training(read_side(parts, threads=os.cpu_count() or 1, cache=cache, advance=advance), remark, cache)

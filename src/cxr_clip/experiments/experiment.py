@@ -9,6 +9,8 @@ from cxr_clip.experiments.comparison import Compared, compare_arms
 from cxr_clip.experiments.run_trials import Ended, run_trials
 from cxr_clip.experiments.trials import Examination, plan
 
+SCANS = "scans"
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -40,5 +42,5 @@ def run_experiment(
     trials = plan(
         experiment.recipe, experiment.arms, experiment.out, seeds=experiment.seeds, overrides=experiment.overrides
     )
-    run_trials(trials, experiment.examination, processes=processes, ended=ended)
+    run_trials(trials, experiment.examination, processes=processes, scans=experiment.out / SCANS, ended=ended)
     return compare_arms(trials, pairs, resamples=experiment.resamples)

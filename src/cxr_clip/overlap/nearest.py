@@ -10,6 +10,11 @@ from cxr_clip.overlap.hits import Hits
 Advance = Callable[[int, int], None]
 
 
+def after(advance: Advance | None, before: int, total: int) -> Advance | None:
+    """Tell of a later part of the same work: `before` of `total` are done."""
+    return None if advance is None else lambda done, _: advance(before + done, total)
+
+
 class Nearest:
     """The nearest of all training items shown so far; within `limit` they count as copies."""
 

@@ -1,66 +1,157 @@
-"""Scans of images kept between audits: what was read of a manifest's images, by a digest of where they lie."""
+"""Scans of images kept between audits: what was read of the images of a shard, whichever studies ask for them.
 
-from collections.abc import Iterator
-from dataclasses import fields
+A file for each shard, named by a digest of its place, size and time; images in it are told apart by where they lie. So
+audits of parts of a manifest share what they read.
+"""
+
+import os
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cxr_clip.data.columns import elements
-from cxr_clip.data.scan import Scan, scan_images
+from cxr_clip.data.scan import HASH_BYTES, Scan, scan_images
 from cxr_clip.errors import EvaluationError
-from cxr_clip.overlap.nearest import Advance
+from cxr_clip.inside import path_inside
+from cxr_clip.overlap.nearest import Advance, after
 from cxr_clip.whole_files import whole_file
 
 # Raised with every change of what a scan holds or how a hash is made.
-VERSION = 1
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is known of the images of one shard, in the order of their offsets, each of which is there once."""
+
+    offsets: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    present: NDArray[np.bool_]
+    readable: NDArray[np.bool_]
+    digests: NDArray[np.uint64]
+    hashes: NDArray[np.uint8]
+
+    def places(self, offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where these images stand in the arrays; -1 for those that are not known."""
+        if not len(self.offsets):
+            return np.full(len(offsets), -1)
+        near = np.minimum(np.searchsorted(self.offsets, offsets), len(self.offsets) - 1)
+        return np.where((self.offsets[near] == offsets) & (self.lengths[near] == lengths), near, -1)
+
+    def with_new(self, new: "_Kept") -> "_Kept":
+        """These and others; of two at one offset the new one is kept."""
+        both = {one.name: np.concatenate([getattr(part, one.name) for part in (new, self)]) for one in fields(_Kept)}
+        first = np.unique(both["offsets"], return_index=True)[1]
+        return _Kept(**{name: values[first] for name, values in both.items()})
+
+
+@dataclass(frozen=True)
+class _InShard:
+    """The images of a table that lie in one shard: their numbers, and where they lie; `file` is what is kept of it."""
+
+    file: Path
+    numbers: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    lengths: NDArray[np.int64]
 
 
 def scanned(table: pa.Table, root: Path, *, threads: int, cache: Path | None, advance: Advance | None = None) -> Scan:
-    """Scan images, or take the scan that `cache` has of the same images in the same shards; a new one is kept there.
+    """Scan images, but for those that `cache` knows of the same shards; what is new is kept there.
 
-    Raises EvaluationError where the kept one is broken.
+    Raises EvaluationError where what is kept is broken.
     """
     if cache is None:
         return scan_images(table, root, threads=threads, advance=advance)
-    path = cache / f"scan-{images_digest(table, root)}.npz"
-    if path.is_file():
-        found = _read(path)
-        if advance is not None:
-            advance(len(found.rows), len(found.rows))
-        return found
-    found = scan_images(table, root, threads=threads, advance=advance)
-    with whole_file(path) as partial, partial.open("wb") as file:
-        np.savez(file, **{name.name: getattr(found, name.name) for name in fields(Scan)})
+    shards = _in_shards(table, root, cache)
+    scan, known = _from_kept(table, shards)
+    asked = np.isin(scan.rows, scan.rows[~known])
+    if asked.any():
+        counted = after(advance, int((~asked).sum()), len(asked))
+        found = scan_images(table.take(np.unique(scan.rows[asked])), root, threads=threads, advance=counted)
+        for name in ("present", "readable", "digests", "hashes"):
+            getattr(scan, name)[asked] = getattr(found, name)
+        for shard in shards:
+            if not known[shard.numbers].all():
+                _keep(shard, scan)
+    elif advance is not None:
+        advance(len(asked), len(asked))
+    return scan
+
+
+def _from_kept(table: pa.Table, shards: list[_InShard]) -> tuple[Scan, NDArray[np.bool_]]:
+    """The scan as far as it is known, and of which images it is."""
+    rows, _ = elements(table, "images")
+    known = np.zeros(len(rows), dtype=np.bool_)
+    scan = Scan(
+        rows=rows,
+        present=np.zeros(len(rows), dtype=np.bool_),
+        readable=np.zeros(len(rows), dtype=np.bool_),
+        digests=np.zeros(len(rows), dtype=np.uint64),
+        hashes=np.zeros((len(rows), HASH_BYTES), dtype=np.uint8),
+    )
+    for shard in shards:
+        kept = _read(shard.file)
+        places = kept.places(shard.offsets, shard.lengths)
+        numbers, places = shard.numbers[places >= 0], places[places >= 0]
+        known[numbers] = True
+        for name in ("present", "readable", "digests", "hashes"):
+            getattr(scan, name)[numbers] = getattr(kept, name)[places]
+    return scan, known
+
+
+def _in_shards(table: pa.Table, root: Path, cache: Path) -> list[_InShard]:
+    """The images by the shard that they lie in; those in no shard that is there are left out."""
+    _, images = elements(table, "images")
+    shards = images.field("shard").dictionary_encode()
+    codes = np.asarray(shards.indices.fill_null(-1), dtype=np.int64)
+    offsets, lengths = (np.asarray(images.field(name).fill_null(0), dtype=np.int64) for name in ("offset", "length"))
+    found = []
+    for code, name in enumerate(shards.dictionary.to_pylist()):
+        path = path_inside(root, name)
+        if path is not None and path.is_file():
+            numbers = np.flatnonzero(codes == code)
+            found.append(_InShard(cache / _file_name(path), numbers, offsets[numbers], lengths[numbers]))
     return found
 
 
-def images_digest(table: pa.Table, root: Path) -> str:
-    """What a scan depends on: where the images of each row lie, and the size and time of the shards."""
-    digest = blake2b(f"{VERSION}".encode(), digest_size=16)
-    for part in _parts(table, root):
-        digest.update(part)
-    return digest.hexdigest()
+def _file_name(shard: Path) -> str:
+    state = shard.stat()
+    told = f"{VERSION}\0{shard.resolve()}\0{state.st_size}\0{state.st_mtime_ns}"
+    return f"scan-{blake2b(told.encode(), digest_size=16).hexdigest()}.npz"
 
 
-def _parts(table: pa.Table, root: Path) -> Iterator[bytes]:
-    rows, images = elements(table, "images")
-    yield rows.tobytes()
-    for name in ("offset", "length"):
-        yield np.asarray(images.field(name).fill_null(-1), dtype=np.int64).tobytes()
-    shards = images.field("shard").dictionary_encode()
-    yield np.asarray(shards.indices.fill_null(-1), dtype=np.int64).tobytes()
-    for name in shards.dictionary.to_pylist():
-        state = (root / name).stat() if (root / name).is_file() else None
-        yield f"{name}\0{state and (state.st_size, state.st_mtime_ns)}\0".encode()
+def _keep(shard: _InShard, scan: Scan) -> None:
+    """Keep what the scan has of a shard, with what others have kept of it meanwhile."""
+    numbers = shard.numbers
+    new = _Kept(
+        offsets=shard.offsets,
+        lengths=shard.lengths,
+        present=scan.present[numbers],
+        readable=scan.readable[numbers],
+        digests=scan.digests[numbers],
+        hashes=scan.hashes[numbers],
+    )
+    kept = _read(shard.file).with_new(new)
+    # Audits in several processes may write at once: each under a name of its own.
+    own = shard.file.with_name(f"{shard.file.name}.{os.getpid()}")
+    with whole_file(own) as partial, partial.open("wb") as file:
+        np.savez(file, **{one.name: getattr(kept, one.name) for one in fields(_Kept)})
+    own.replace(shard.file)
 
 
-def _read(path: Path) -> Scan:
+def _read(path: Path) -> _Kept:
+    """What is kept in a file; nothing where there is none."""
+    if not path.is_file():
+        none = np.zeros(0, dtype=np.int64)
+        flags, hashes = none.astype(np.bool_), np.zeros((0, HASH_BYTES), dtype=np.uint8)
+        return _Kept(none, none, flags, flags, none.astype(np.uint64), hashes)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            return Scan(**{name.name: kept[name.name] for name in fields(Scan)})
+            return _Kept(**{one.name: kept[one.name] for one in fields(_Kept)})
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise EvaluationError(f"{path} is no scan of images ({error}): delete it, and they are read again") from error

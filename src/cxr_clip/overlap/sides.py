@@ -16,7 +16,7 @@ from cxr_clip.data.store import ImageStore
 from cxr_clip.overlap.derivations import patients_of
 from cxr_clip.overlap.hits import keys_of
 from cxr_clip.overlap.near_hashes import usable_hashes
-from cxr_clip.overlap.nearest import Advance
+from cxr_clip.overlap.nearest import Advance, after
 from cxr_clip.overlap.reports import Reports, read_reports
 from cxr_clip.overlap.scan_cache import scanned
 from cxr_clip.study import Split
@@ -121,14 +121,14 @@ def read_side(
 ) -> Side:
     """Read all images and reports of the parts; `advance` hears how many of how many images are read.
 
-    `cache`: a folder of scans, so that images that were read for an earlier audit are not read again.
+    `cache`: a folder of scans, so that images that were read for another audit are not read again.
     """
     tables = [part.manifest.table for part in parts]
     total = sum(int(pc.sum(pc.list_value_length(table["images"])).as_py() or 0) for table in tables)
     scans: list[Scan] = []
     for part in parts:
         before = sum(len(scan.rows) for scan in scans)
-        counted = None if advance is None else _after(advance, before, total)
+        counted = after(advance, before, total)
         scans.append(scanned(part.manifest.table, part.manifest.root, threads=threads, cache=cache, advance=counted))
     starts = np.cumsum([0, *(table.num_rows for table in tables)])
     reports = [read_reports(table) for table in tables]
@@ -144,10 +144,6 @@ def read_side(
         patients=np.concatenate([_patient_keys(part.manifest) for part in parts]),
         reports=Reports(np.concatenate([one.keys for one in reports]), np.concatenate([one.words for one in reports])),
     )
-
-
-def _after(advance: Advance, before: int, total: int) -> Advance:
-    return lambda done, _: advance(before + done, total)
 
 
 def _of_splits(manifest: Manifest, splits: Sequence[Split]) -> Manifest:

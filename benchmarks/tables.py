@@ -4,7 +4,7 @@ python benchmarks/tables.py           # rewrite
 python benchmarks/tables.py --check   # exit code 1 if a table is not what its results say
 
 benchmarks/table_of/NAME.py makes the tables of results/NAME.json; its `TABLES` has them by their names in the pages.
-A table whose results file is absent stays empty, unless the module has `RESULTS` of its own.
+In the place of a table whose results file is absent stands a sentence, unless the module has `RESULTS` of its own.
 """
 
 import json
@@ -33,11 +33,11 @@ def makers() -> dict[str, tuple[ModuleType, Callable[[Results], str]]]:
 
 
 def table(name: str, folder: Path) -> str:
-    """A table from its results in `folder`; empty where there are none."""
+    """A table from its results in `folder`; where there are none, a sentence that says so."""
     module, make = makers()[name]
     file = folder / f"{module.__name__.rpartition('.')[2]}.json"
     results = json.loads(file.read_text()) if file.is_file() else getattr(module, "RESULTS", None)
-    return "" if results is None else make(results)
+    return "No figures are recorded yet." if results is None else make(results)
 
 
 def with_tables(page: str, folder: Path) -> str:

@@ -86,10 +86,10 @@ def test_the_cost_of_mimic_cxr_follows_from_the_rates(tmp_path: Path) -> None:
     assert lines[-2].endswith("that is 15 GB in all (8 to 23).")
 
 
-def test_a_table_without_results_is_empty_and_the_text_around_it_stays(tmp_path: Path) -> None:
+def test_a_table_without_results_says_so_and_the_text_around_it_stays(tmp_path: Path) -> None:
     page = "before\n<!-- table: openi -->\n| old |\n<!-- end of table -->\nafter\n"
-    empty = "before\n<!-- table: openi -->\n<!-- end of table -->\nafter\n"
-    assert benchmark("tables").with_tables(page, tmp_path) == empty
+    told = "before\n<!-- table: openi -->\nNo figures are recorded yet.\n<!-- end of table -->\nafter\n"
+    assert benchmark("tables").with_tables(page, tmp_path) == told
 
 
 def test_the_memory_of_a_command_is_that_of_all_its_processes() -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,10 @@ def test_all_settings_that_the_page_of_changes_names_are_settings() -> None:
         for name in setting.split("."):
             assert name in type(value).model_fields, setting  # type: ignore[attr-defined]
             value = getattr(value, name)
+
+
+def test_the_layers_on_the_page_are_those_that_are_held() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    held = [layer.replace("cxr_clip.", "") for layer in contracts[0]["layers"]]
+    page = (DOCS / "architecture.md").read_text("utf-8").partition("## Layers")[2]
+    assert page.split("```")[1].split("\n")[1:-1] == held

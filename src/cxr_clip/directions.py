@@ -8,10 +8,13 @@ its rounding to 0 and 1.
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from cxr_clip.tensors import refuse_not_finite
 
 BLOCK = 1024
 
@@ -35,8 +38,13 @@ def direction_between(positive: Float[Tensor, "prompts dim"], negative: Float[Te
 
 
 def pair_scores(images: Float[Tensor, "studies dim"], direction: Direction) -> NDArray[np.float64]:
-    """Return the cosine with the positive prompt minus that with the negative prompt, for each image."""
+    """Return the cosine with the positive prompt minus that with the negative prompt, for each image.
+
+    Raises EvaluationError where an embedding is not finite: a NaN would sort above every score.
+    """
     difference = (direction.positive.double() - direction.negative.double()).to(images.device)
     # In blocks, so that no second copy of all images in double precision is made.
     blocks = (images[start : start + BLOCK].double() @ difference for start in range(0, len(images), BLOCK))
-    return np.concatenate([np.empty(0), *(block.cpu().numpy() for block in blocks)])
+    scores = torch.cat([torch.empty(0, dtype=torch.float64), *(block.cpu() for block in blocks)])
+    refuse_not_finite(scores, "images or prompts")
+    return np.asarray(scores.numpy())

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from cxr_clip.errors import EvaluationError
+from cxr_clip.tensors import refuse_not_finite
 
 TIE = 1e-6
 CHUNK_SCORES = 4_000_000
@@ -187,10 +187,6 @@ def _middle(above: NDArray[np.int64], through: NDArray[np.int64], right: NDArray
 
 
 def _finite(embeddings: Float[Tensor, "count dim"], what: str) -> Float[Tensor, "count dim"]:
-    """Take embeddings to float32 for ranking; a NaN compares as false everywhere and would come out as rank 1."""
-    if not bool(torch.isfinite(embeddings).all()):
-        raise EvaluationError(
-            f"embeddings of the {what} hold values that are not finite: the model has diverged; "
-            "evaluate an earlier checkpoint"
-        )
+    """Take embeddings to float32 for ranking."""
+    refuse_not_finite(embeddings, what)
     return embeddings.detach().float()

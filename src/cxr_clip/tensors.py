@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import pad
 
+from cxr_clip.errors import EvaluationError
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -97,3 +99,12 @@ class LossTerms:
     image_image: Float[Tensor, ""] | None
     text_text: Float[Tensor, ""] | None
     hard_negative: Float[Tensor, ""] | None = None
+
+
+def refuse_not_finite(numbers: Float[Tensor, "..."], what: str) -> None:
+    """Raise EvaluationError where a number of `what` is not finite: a NaN would rank first, or score best."""
+    if not bool(torch.isfinite(numbers).all()):
+        raise EvaluationError(
+            f"embeddings of the {what} hold values that are not finite: the model has diverged; "
+            "evaluate an earlier checkpoint"
+        )

@@ -144,3 +144,17 @@ def test_protocol_says_the_choices_of_this_run(world, embedder, prompts):
     assert "at least 3 positive" in zero_shot
     assert "the style 'standard'" in zero_shot
     assert "R@1, R@5, R@10" in retrieval
+
+
+@pytest.mark.parametrize("of", ["embed_images", "embed_texts"])
+def test_a_model_that_has_diverged_is_refused_and_not_measured(world, embedder, prompts, monkeypatch, of):
+    embed, without_texts = getattr(embedder, of), [replace(study, sections={}) for study in world.studies]
+
+    def embed_badly(items):
+        embeddings = embed(items)
+        embeddings[0] = torch.nan
+        return embeddings
+
+    monkeypatch.setattr(embedder, of, embed_badly)
+    with pytest.raises(EvaluationError, match="not finite: the model has diverged"):
+        evaluate_manifest(embedder, without_texts, read_image=world.read, prompts=prompts, options=OPTIONS)

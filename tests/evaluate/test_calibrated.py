@@ -183,3 +183,10 @@ def test_a_benchmark_of_the_table_shows_its_calibration_too(run: Path, tmp_path:
     assert own["details"]["Calibration"].startswith("Fitted on the split 'validate' of ")
     assert own["calibrated"]["findings"] == fitted["calibrated"]["findings"]
     assert report_of("wording/chestxray14")["calibrated"] is None
+
+
+def test_of_one_finding_alone_there_are_no_figures_of_all_findings_together(results, calibrations):
+    name = next(iter(calibrations))
+    alone = applied(results, {name: calibrations[name]})
+    assert [one.finding for one in alone.findings] == [name]
+    assert alone.together == {}

@@ -1,6 +1,7 @@
 """Two evaluations side by side: differences that the models do not share, and false alarms as often as they say."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -230,3 +231,9 @@ def test_ranks_come_back_as_they_were_written(tmp_path):
     (tmp_path / "ranks.parquet").write_text("no Parquet")
     with pytest.raises(EvaluationError, match="is no table of ranks"):
         read_ranks(tmp_path)
+
+
+def test_no_dash_stands_beside_a_sign(pair):
+    for table in tables(compare_scores(*pair, ComparisonOptions(resamples=50))):
+        for row in table.rows:
+            assert re.fullmatch(r"[+−]0\.\d{3} to [+−]0\.\d{3}", row.interval)

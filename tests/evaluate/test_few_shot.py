@@ -201,3 +201,18 @@ def test_the_clean_part_is_of_the_test_studies_with_what_was_learned_from_all(mo
     wanted = roc_auc_score(kept.labels[clean], kept.scores[clean])
     assert result.overlap.clean["auroc_at_100/Edema"].value == pytest.approx(wanted)
     assert result.metrics["auroc_at_100/Edema"].n == len(test)
+
+
+def test_a_finding_that_the_clean_part_cannot_measure_leaves_the_others_their_figures(model):
+    studies, pictures = studies_and_pictures()
+    fractured = [
+        one.id for one in studies if one.split is Split.TEST and one.findings["Fracture"] is Certainty.POSITIVE
+    ]
+    material = Material(studies, lambda image: pictures[image.path], Seen(frozenset(fractured[1:])))
+    benchmark = Benchmark("probe/made-up", 1, (), None, task(shares=(1.0,), seeds=(0,)))
+    result = measure(model, [(benchmark, material)], OPTIONS)[0]
+    assert set(result.metrics) == {"auroc_at_100/macro", "auroc_at_100/Edema", "auroc_at_100/Fracture"}
+    clean = result.overlap.clean
+    assert set(clean) == {"auroc_at_100/macro", "auroc_at_100/Edema"}
+    assert clean["auroc_at_100/macro"].value == pytest.approx(clean["auroc_at_100/Edema"].value)
+    assert (clean["auroc_at_100/macro"].n, result.metrics["auroc_at_100/macro"].n) == (1, 2)

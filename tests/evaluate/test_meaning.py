@@ -77,7 +77,9 @@ def test_who_hears_everything_is_right_everywhere():
     for name in ("negation", "negation_of_positives", "negation_of_negatives", "uncertainty", "side", "severity"):
         for finding in ("macro", EFFUSION):
             one = result.metrics[f"{name}/{finding}"]
-            assert (one.value, one.low, one.high) == pytest.approx((1, 1, 1)), name
+            assert (one.value, one.high) == pytest.approx((1, 1)), name
+            # A share without a fault is not held for certain: that of 24 patients has Wilson's interval.
+            assert (one.low == pytest.approx(1)) if name == "severity" else (0.8 < one.low < 0.95), name
     assert result.metrics["text_negation/macro"].value == pytest.approx(0)
     assert result.metrics["text_paraphrase/macro"].value == pytest.approx(1)
     assert result.metrics["text_paraphrase_nearer/macro"].value == 1

@@ -18,6 +18,7 @@ from cxr_clip.data.manifest import read_manifest
 from cxr_clip.errors import EvaluationError, ManifestError
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, general_benchmarks, measure
 from cxr_clip.evaluate.evaluate_run import EvaluationRequest, TrainingRequest, evaluate_run
+from cxr_clip.evaluate.page_overlap import overlap_rows
 from cxr_clip.evaluate.subject import Material
 from cxr_clip.evaluate.trained_on import NOT_ASKED, NOT_HERE, Seen, read_training
 from cxr_clip.evaluate.training_manifests import TrainingManifests
@@ -189,3 +190,15 @@ def test_patients_outside_of_the_part_that_was_trained_on_are_clean(tmp_path: Pa
     assert len(trained) == 3
     assert seen.studies is not None
     assert {f"patient of {name}" for name in seen.studies} == trained
+
+
+def test_the_page_says_on_how_many_the_clean_figures_are_and_what_chance_gives_there(world, embedder, prompts) -> None:
+    seen = Seen(frozenset(study.id for study in world.studies[10:25]))
+    benchmarks = general_benchmarks(prompts, OPTIONS, split=None)
+    results = measure(embedder, [(one, Material(world.studies, world.read, seen)) for one in benchmarks], OPTIONS)
+    rows = {row.name: {one.name: one for one in row.figures} for row in overlap_rows(results)}
+    assert rows["zero_shot/standard"]["auroc/macro"].counted == "3 of 3"
+    assert rows["zero_shot/standard"]["auroc/Edema"].counted == "45 of 60"
+    chance = rows["retrieval"]["image to text/recall at 10 chance"]
+    assert float(chance.whole) < float(chance.clean)
+    assert chance.interval == ""

@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn.functional import normalize
 
+from cxr_clip.data.prompts import ZeroShotPrompt
 from cxr_clip.evaluate.benchmarks import measure
 from cxr_clip.evaluate.contract import Benchmark, ViewsTask
 from cxr_clip.evaluate.page import of_percent
@@ -115,3 +116,19 @@ def test_studies_of_one_view_are_told_and_not_measured(embedder, world, prompts,
     assert result.metrics == {}
     assert "0 of 60 studies have a frontal and a lateral image." in result.notes
     assert "too few studies have a frontal" in write_report(tmp_path, [result], run_title="A run").read_text("utf-8")
+
+
+def test_a_finding_with_a_slash_in_its_name_has_its_rows(embedder, noisy):
+    studies = [replace(one, findings={"Nodule/Mass": one.findings["Edema"]}) for one in noisy.studies]
+    asked = {"standard": {"Nodule/Mass": ZeroShotPrompt("Nodule/Mass", ("Edema",), ("No edema",))}}
+    rows = views_rows(measured(embedder, replace(noisy, studies=studies), asked))
+    of_finding = [row.figure for row in rows if row.group == "AUROC, Nodule/Mass"]
+    assert of_finding == ["All images", "Frontal images alone", "Lateral images alone"]
+
+
+def test_a_recall_of_all_queries_is_not_held_for_certain(embedder, world, prompts):
+    figures = measured(embedder, world, prompts, recall=60).metrics
+    for choice in ("all", "frontal", "lateral"):
+        one = figures[f"image_to_text/recall_at_60/{choice}"]
+        assert (one.value, one.high) == (1, 1)
+        assert 0.88 < one.low < 0.9  # 30 patients with two studies each

@@ -116,7 +116,7 @@ def _row(one: Difference, reach: float) -> Row:
         first=_value(one.first),
         second=_value(one.second),
         difference=signed(change.value),
-        interval=f"{signed(change.low)} – {signed(change.high)}",
+        interval=f"{signed(change.low)} to {signed(change.high)}",
         low=low,
         point=point,
         high=high,

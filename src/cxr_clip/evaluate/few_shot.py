@@ -1,6 +1,7 @@
 """The few-shot benchmarks: learn from shares of the training studies, with several seeds, and measure on the test."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,15 @@ LEARNERS: Mapping[Learner, Callable[[Subject, ImageModel, Parts, Settings], Lear
 }
 
 
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """Some of the test studies: what was learned of them, and the findings that they can measure."""
+
+    learned: Learned
+    test: Part
+    findings: Sequence[str]
+
+
 def measure_few_shot(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
     """Learn and measure; what the studies do not allow is said in a note.
 
@@ -57,7 +67,8 @@ def measure_few_shot(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
         notes.append("Not measured: training, validation and test studies need both classes of a finding.")
 
     def figures(places: Sequence[int]) -> dict[str, Estimate]:
-        return _figures(learned, parts.test, findings, np.asarray(places, dtype=np.int64), options)
+        here = _measurable(learned, parts.test, findings, np.asarray(places, dtype=np.int64), task.min_positives)
+        return _figures(here, options)
 
     everybody = range(len(parts.test.studies))
     return BenchmarkResult(
@@ -97,17 +108,27 @@ def _learn(benchmark: Benchmark, subject: Subject, parts: Parts) -> tuple[Learne
     return learned, sizes
 
 
-def _figures(
-    learned: Learned, test: Part, findings: Sequence[str], places: NDArray[np.int64], options: EvaluationOptions
-) -> dict[str, Estimate]:
-    """AUROC of every share and finding on the test studies at `places`, and their macro averages."""
+def _measurable(
+    learned: Learned, test: Part, findings: Sequence[str], places: NDArray[np.int64], at_least: int
+) -> _Measured:
+    """The test studies at `places`, with the findings that have enough of both classes among these."""
+    here = Part([test.studies[place] for place in places], test.labels[places])
+    chosen = taught(here, at_least=at_least)
+    return _Measured(
+        learned={share: [one[places][:, chosen] for one in by_seed] for share, by_seed in learned.items()},
+        test=Part(here.studies, here.labels[:, chosen]),
+        findings=[finding for finding, enough in zip(findings, chosen, strict=True) if enough],
+    )
+
+
+def _figures(here: _Measured, options: EvaluationOptions) -> dict[str, Estimate]:
+    """AUROC of every share and finding, and their macro averages; none without a finding."""
     rng = np.random.default_rng(options.seed)
-    weights = patient_bootstrap_weights([test.studies[place].patient for place in places], options.resamples, rng)
+    weights = patient_bootstrap_weights([study.patient for study in here.test.studies], options.resamples, rng)
     metrics: dict[str, Estimate] = {}
-    for share, by_seed in learned.items():
+    for share, by_seed in here.learned.items() if here.findings else ():
         seeds = rng.integers(0, len(by_seed), (options.resamples, len(by_seed)))
-        here = [scores[places] for scores in by_seed]
-        metrics |= _of_share(f"auroc_at_{share}", here, test.labels[places], findings, weights, seeds)
+        metrics |= _of_share(f"auroc_at_{share}", by_seed, here.test.labels, here.findings, weights, seeds)
     return metrics
 
 

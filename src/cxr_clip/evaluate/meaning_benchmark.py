@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cxr_clip.data.meaning_prompts import MeaningPrompts
@@ -24,6 +24,7 @@ from cxr_clip.evaluate.meaning_figures import (
     share,
     text_figures,
 )
+from cxr_clip.evaluate.proportions import resampled_share
 from cxr_clip.evaluate.results import BenchmarkResult, FindingDetails
 from cxr_clip.evaluate.scores import FindingScores, finding_scores
 from cxr_clip.evaluate.statistics import Estimate, estimate, exact
@@ -38,12 +39,13 @@ Wanted = Callable[[Sequence[str]], Cosines]
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """One figure of one finding over the draws, on `n` studies."""
+    """One figure of one finding over the draws, on `n` studies; `weights` are those of the studies of a share."""
 
     figure: str
     finding: str
     draws: Draws
     n: int
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +115,23 @@ def _negation(
     ordered = np.where(positive, in_order(present, possible, absent), in_order(absent, possible, present))
     of_counted, finding = weights[:, counted], prompts.finding
     figures = [
-        _Drawn("negation", finding, balanced(right, positive, of_counted), len(counted)),
-        _Drawn("negation_of_positives", finding, share(right, positive, of_counted), int(positive.sum())),
-        _Drawn("negation_of_negatives", finding, share(right, ~positive, of_counted), int((~positive).sum())),
-        _Drawn("uncertainty", finding, balanced(ordered, positive, of_counted), len(counted)),
+        _Drawn("negation", finding, balanced(right, positive, of_counted), len(counted), of_counted),
+        _of_class("negation_of_positives", finding, right, positive, of_counted),
+        _of_class("negation_of_negatives", finding, right, ~positive, of_counted),
+        _Drawn("uncertainty", finding, balanced(ordered, positive, of_counted), len(counted), of_counted),
     ]
     studies = [subject.studies[place] for place in counted]
     return figures, finding_scores(benchmark, finding, studies, positive, (present - absent).mean(axis=1))
+
+
+def _of_class(
+    figure: str,
+    finding: str,
+    right: Float[ndarray, "studies"],
+    of_class: Bool[ndarray, "studies"],
+    weights: Weights,
+) -> _Drawn:
+    return _Drawn(figure, finding, share(right, of_class, weights), int(of_class.sum()), weights[:, of_class])
 
 
 def _side(prompts: MeaningPrompts, told: _Told, cosines: Wanted, weights: Weights, least: int) -> list[_Drawn]:
@@ -130,7 +142,8 @@ def _side(prompts: MeaningPrompts, told: _Told, cosines: Wanted, weights: Weight
         return []
     lefts, rights = cosines(prompts.left)[places], cosines(prompts.right)[places]
     right = np.where(left, nearer(lefts, rights), nearer(rights, lefts))
-    return [_Drawn("side", prompts.finding, balanced(right, left, weights[:, places]), len(places))]
+    drawn = weights[:, places]
+    return [_Drawn("side", prompts.finding, balanced(right, left, drawn), len(places), drawn)]
 
 
 def _severity(prompts: MeaningPrompts, told: _Told, cosines: Wanted, weights: Weights, least: int) -> list[_Drawn]:
@@ -150,13 +163,17 @@ def _estimates(drawn: Sequence[_Drawn]) -> dict[str, Estimate]:
     for figure in dict.fromkeys(one.figure for one in defined):
         of_figure = [one for one in defined if one.figure == figure]
         mean = np.mean(np.stack([one.draws for one in of_figure]), axis=0)
-        metrics[f"{figure}/macro"] = _estimate(mean, len(of_figure))
-        metrics |= {f"{figure}/{one.finding}": _estimate(one.draws, one.n) for one in of_figure}
+        weights = [one.weights for one in of_figure if one.weights is not None]
+        metrics[f"{figure}/macro"] = _estimate(mean, len(of_figure), np.hstack(weights) if weights else None)
+        metrics |= {f"{figure}/{one.finding}": _estimate(one.draws, one.n, one.weights) for one in of_figure}
     return metrics
 
 
-def _estimate(draws: Draws, n: int) -> Estimate:
-    return estimate(float(draws[0]), draws[1:], n)
+def _estimate(draws: Draws, n: int, weights: Weights | None) -> Estimate:
+    """A figure with its interval; a share of 0 or 1 has Wilson's."""
+    if weights is None:
+        return estimate(float(draws[0]), draws[1:], n)
+    return resampled_share(float(draws[0]), draws[1:], weights, n)
 
 
 def _text_estimates(task: MeaningTask, subject: Subject) -> dict[str, Estimate]:

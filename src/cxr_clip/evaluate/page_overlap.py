@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cxr_clip.evaluate.page import of_decimals
 from cxr_clip.evaluate.results import BenchmarkResult, Overlap
+from cxr_clip.evaluate.statistics import Estimate
 
 
 @dataclass(frozen=True)
 class CleanFigure:
-    """One figure of all studies and of the clean ones."""
+    """One figure of all studies and of the clean ones; `counted` says on how many of what there were it is."""
 
     name: str
     whole: str
     clean: str
     interval: str
+    counted: str
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,20 @@ def overlap_rows(results: Sequence[BenchmarkResult]) -> tuple[OverlapRow, ...]:
 
 
 def clean_figures(result: BenchmarkResult, overlap: Overlap) -> tuple[CleanFigure, ...]:
-    """The figures that both have, but for those of chance."""
+    """The figures that both have, with what chance gives: in a smaller pool it gives more."""
     return tuple(
         CleanFigure(
             name=name.replace("_", " "),
-            whole=f"{result.metrics[name].value:.3f}",
-            clean=f"{one.value:.3f}",
-            interval=f"{one.low:.3f} – {one.high:.3f}",
+            whole=of_decimals(result.metrics[name])[0],
+            clean=of_decimals(one)[0],
+            interval=_between(one),
+            counted=f"{one.n:,} of {result.metrics[name].n:,}",
         )
         for name, one in overlap.clean.items()
-        if name in result.metrics and not name.endswith("_chance")
+        if name in result.metrics
     )
+
+
+def _between(one: Estimate) -> str:
+    """The interval; what chance gives is exact and has none."""
+    return of_decimals(one)[1] if one.low < one.high else ""

@@ -44,7 +44,7 @@ def _shown(figure: str, one: Estimate) -> tuple[str, str]:
 
 
 def _words(figure: str) -> str:
-    kind, name = figure.split("/")
+    kind, name = figure.split("/", maxsplit=1)
     if kind == "auroc":
         return "AUROC, macro average" if name == "macro" else f"AUROC, {name}"
     return f"{_WAYS[kind]}, R@{name.removeprefix('recall_at_')}"

@@ -55,4 +55,5 @@ def wilson(value: float, n: float) -> tuple[float, float]:
     squared = NORMAL_95**2
     centre = (value + squared / (2 * n)) / (1 + squared / n)
     half = NORMAL_95 * np.sqrt(value * (1 - value) / n + squared / (4 * n * n)) / (1 + squared / n)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    # At 0 and at 1 one end is the share itself, and rounding must not leave it outside.
+    return max(0.0, min(value, float(centre - half))), min(1.0, max(value, float(centre + half)))

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxr_clip.study import ImageFile, Study, views_in_use
+from cxr_clip.tensors import refuse_not_finite
 
 Item = TypeVar("Item")
 ReadImage = Callable[[ImageFile], NDArray[np.uint8]]
@@ -88,13 +89,20 @@ def embed_files(
     batch: int,
     advance: Advance | None = None,
 ) -> Float[Tensor, "images dim"]:
-    """Embed images in their order, in a stream of batches; `advance` hears how many of how many are done."""
-    return torch.cat(list(_embedded(embedder, files, read_image, batch=batch, advance=advance)))
+    """Embed images in their order, in a stream of batches; `advance` hears how many of how many are done.
+
+    Raises EvaluationError where an embedding is not finite.
+    """
+    embeddings = torch.cat(list(_embedded(embedder, files, read_image, batch=batch, advance=advance)))
+    refuse_not_finite(embeddings, "images")
+    return embeddings
 
 
 def embed_texts(embedder: Embedder, texts: Sequence[str], *, batch: int) -> Float[Tensor, "n dim"]:
-    """Embed texts in batches, on the CPU in single precision."""
-    return torch.cat([embedder.embed_texts(part).detach().float().cpu() for part in in_batches(texts, batch)])
+    """Embed texts in batches, on the CPU in single precision. Raises EvaluationError where one is not finite."""
+    embeddings = torch.cat([embedder.embed_texts(part).detach().float().cpu() for part in in_batches(texts, batch)])
+    refuse_not_finite(embeddings, "texts")
+    return embeddings
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

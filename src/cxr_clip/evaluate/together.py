@@ -19,13 +19,14 @@ from cxr_clip.evaluate.multilabel import (
     ranking_precision,
     ranking_precision_of_chance,
 )
+from cxr_clip.evaluate.proportions import resampled_share
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.shared_resamples import SharedResamples, share_resamples
 from cxr_clip.evaluate.statistics import Estimate, estimate, exact
 
 # The rules of thresholds that answers are given by, and what their figures are called behind the name of the figure.
 RULES = {"youden": "", "f1": "_at_best_f1"}
-ANSWERED = {"micro_f1": micro_f1, "macro_f1": macro_f1, "exact_match": exact_match}
+ANSWERED = {"micro_f1": micro_f1, "macro_f1": macro_f1}
 RANKED = {
     "coverage_error": (coverage_error, coverage_error_of_chance),
     "ranking_precision": (ranking_precision, ranking_precision_of_chance),
@@ -47,8 +48,10 @@ def measure_together(
     """Measure the answers by each rule and the order of findings; a figure that no study has is absent.
 
     A rule counts where every finding has a threshold by it. The order is by the fitted probability, over the studies
-    with a positive finding; "_chance" is what a random order gives.
+    with a positive finding; "_chance" is what a random order gives. Of one finding alone nothing is measured.
     """
+    if len(scores) < 2:
+        return {}
     shared = share_resamples(scores, resamples=resamples, seed=seed)
     table = _table(scores, calibrations, shared)
     metrics: dict[str, Estimate] = {}
@@ -86,13 +89,15 @@ def _said(
 
 def _answered(said: Labels, table: _Table, weights: Weights) -> Mapping[str, Estimate]:
     answers = Answers(said, table.true, table.known)
-    counts = dict.fromkeys(ANSWERED, len(said)) | {"exact_match": int(table.known.all(axis=1).sum())}
     once = np.ones((1, len(said)), dtype=np.uint16)
-    return {
-        name: estimate(float(figure(answers, once)[0]), figure(answers, weights), counts[name])
+    metrics = {
+        name: estimate(float(figure(answers, once)[0]), figure(answers, weights), len(said))
         for name, figure in ANSWERED.items()
-        if counts[name]
     }
+    if (whole := table.known.all(axis=1)).any():
+        matched = float(exact_match(answers, once)[0]), exact_match(answers, weights)
+        metrics["exact_match"] = resampled_share(*matched, weights[:, whole], int(whole.sum()))
+    return metrics
 
 
 def _ranked(table: _Table, weights: Weights) -> Mapping[str, Estimate]:

@@ -14,6 +14,7 @@ from cxr_clip.evaluate import protocol
 from cxr_clip.evaluate.contract import Benchmark, ViewsTask
 from cxr_clip.evaluate.differences import Difference, ResampledPair, difference_of
 from cxr_clip.evaluate.multiplicity import holm
+from cxr_clip.evaluate.proportions import resampled_share
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.retrieval import chance_of_rank, retrieval_text
 from cxr_clip.evaluate.statistics import Estimate, estimate, exact, weighted_mean
@@ -45,13 +46,21 @@ class _Both:
 class _Figure:
     """One figure by choice: its value, then its values over the resamples; `n` is what it was measured on.
 
-    `chance` is what a random order gives; None where everybody knows it, as of AUROC.
+    `chance` is what a random order gives; None where everybody knows it, as of AUROC. `weights` are those of the
+    queries that a share is of; None for AUROC, which is none.
     """
 
     name: str
     drawn: Mapping[str, Draws]
     n: int
     chance: float | None = None
+    weights: Shaped[ndarray, "draws queries"] | None = None
+
+    def estimate(self, draws: Draws) -> Estimate:
+        """The figure with one choice of images; a share of 0 or 1 has Wilson's interval."""
+        if self.weights is None:
+            return estimate(float(draws[0]), draws[1:], self.n)
+        return resampled_share(float(draws[0]), draws[1:], self.weights, self.n)
 
 
 def measure_views(benchmark: Benchmark, subject: Subject) -> BenchmarkResult:
@@ -124,17 +133,24 @@ def _recalls(task: ViewsTask, subject: Subject, both: _Both) -> list[_Figure]:
     if len(merged.first) < 2:
         return []
     embedded = embed_texts(subject.embedder, [texts[row] for row in merged.first], batch=subject.options.batch)
-    weights = both.weights[:, chosen]
+    weights = {"image_to_text": both.weights[:, chosen]}
+    weights["text_to_image"] = weights["image_to_text"][:, merged.first]
     found: dict[str, dict[str, Draws]] = {"image_to_text": {}, "text_to_image": {}}
     for name, images in both.images.items():
         ranks = both_ways(images[chosen], embedded, merged.group)
-        found["image_to_text"][name] = _shares(ranks.to_text <= task.recall, weights)
-        found["text_to_image"][name] = _shares(ranks.to_image <= task.recall, weights[:, merged.first])
+        found["image_to_text"][name] = _shares(ranks.to_text <= task.recall, weights["image_to_text"])
+        found["text_to_image"][name] = _shares(ranks.to_image <= task.recall, weights["text_to_image"])
     # An image has one right text, a text the images of all its studies.
     right = {"image_to_text": np.ones_like(merged.group), "text_to_image": np.bincount(merged.group)}
     pools = {"image_to_text": len(merged.first), "text_to_image": len(chosen)}
     return [
-        _Figure(f"{way}/recall_at_{task.recall}", drawn, len(right[way]), _chance(right[way], pools[way], task.recall))
+        _Figure(
+            f"{way}/recall_at_{task.recall}",
+            drawn,
+            len(right[way]),
+            _chance(right[way], pools[way], task.recall),
+            weights[way],
+        )
         for way, drawn in found.items()
     ]
 
@@ -165,9 +181,7 @@ def _metrics(figures: Sequence[_Figure], differences: Sequence[Difference]) -> d
     """Name the figures: the gains first, then each figure by choice, with "_chance" behind where that is told."""
     metrics = {f"gain/{one.figure}": one.difference for one in differences}
     for figure in figures:
-        metrics |= {
-            f"{figure.name}/{name}": estimate(float(one[0]), one[1:], figure.n) for name, one in figure.drawn.items()
-        }
+        metrics |= {f"{figure.name}/{name}": figure.estimate(one) for name, one in figure.drawn.items()}
         if figure.chance is not None:
             metrics[f"{figure.name}_chance"] = exact(figure.chance, figure.n)
     return metrics

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from cxr_clip.errors import CheckpointError
 from cxr_clip.evaluate.apply_calibration import apply_calibration
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
 from cxr_clip.evaluate.calibrate import CalibrationRequest, calibrate_findings, calibrate_run
+from cxr_clip.evaluate.calibrated_page import section
 from cxr_clip.evaluate.evaluate_run import BenchmarkRequest, EvaluationRequest, evaluate_benchmarks, evaluate_run
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.score_findings import score_studies
@@ -190,3 +192,10 @@ def test_of_one_finding_alone_there_are_no_figures_of_all_findings_together(resu
     alone = applied(results, {name: calibrations[name]})
     assert [one.finding for one in alone.findings] == [name]
     assert alone.together == {}
+
+
+def test_shares_of_the_page_and_their_intervals_have_a_unit(results, calibrations):
+    for row in section(applied(results, calibrations)).rows:
+        for cell in (*row.points, row.positive_kept, row.negative_kept):
+            assert re.fullmatch(r"\d+\s%", cell.value)
+            assert re.fullmatch(r"\d+ – \d+\s%", cell.interval)

@@ -20,7 +20,7 @@ def curve():
 
 def panels():
     return (
-        roc_panel({"standard": curve(), "paraphrase": curve()}, name='Mass "A" & <B>'),
+        roc_panel({0: curve(), 1: curve()}, name='Mass "A" & <B>'),
         prevalence_panel(
             [
                 RankedPoint("1", 0.2, 0.8, 0.7, 0.9, series=0),
@@ -58,7 +58,7 @@ def test_colours_are_variables_of_the_page():
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends():
-    svg = roc_panel({"standard": RocCurve(*[np.linspace(0, 1, 20_000)] * 3)}, name="Edema")
+    svg = roc_panel({0: RocCurve(*[np.linspace(0, 1, 20_000)] * 3)}, name="Edema")
     assert len(svg) < 20_000
 
 

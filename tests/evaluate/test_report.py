@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from cxr_clip.evaluate.benchmarks import EvaluationOptions, evaluate_manifest
-from cxr_clip.evaluate.page import of_decimals, of_percent, tiles
+from cxr_clip.evaluate.page import of_decimals, of_percent, roc_panels, tiles
 from cxr_clip.evaluate.report import write_report
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.statistics import Estimate, exact
@@ -190,3 +190,11 @@ def test_a_report_is_replaced_and_leaves_no_partial_file(results, tmp_path):
     page = write_report(tmp_path, results, run_title="second")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
     assert "first" not in re.findall("<h1>(.*)</h1>", page.read_text("utf-8"))[0]
+
+
+def test_a_curve_has_the_colour_of_its_style_where_another_style_lacks_the_finding(results):
+    without = replace(results[0], findings=tuple(one for one in results[0].findings if one.finding != "Edema"))
+    of_both, of_second = roc_panels([without, *results[1:]], ("Cardiomegaly", "Edema"))
+    assert "var(--series-1)" in of_both.svg
+    assert "var(--series-1)" not in of_second.svg
+    assert "var(--series-2)" in of_second.svg

@@ -122,7 +122,7 @@ def _specificity(point: OperatingPoint) -> Cell:
 def _cell(estimate: Estimate | None, beside: str) -> Cell:
     if estimate is None:
         return Cell("–", "", beside)
-    return Cell(_percent(estimate.value), f"{100 * estimate.low:.0f} – {100 * estimate.high:.0f}", beside)
+    return Cell(_percent(estimate.value), f"{100 * estimate.low:.0f} – {_percent(estimate.high)}", beside)
 
 
 def _together(figures: Mapping[str, Estimate]) -> Iterator[FigureRow]:

@@ -150,11 +150,13 @@ def forest(results: Sequence[BenchmarkResult]) -> Forest | None:
 
 def roc_panels(results: Sequence[BenchmarkResult], order: Sequence[str]) -> tuple[Panel, ...]:
     """Draw one small ROC panel for each finding, with a curve for each style."""
+    by_style = [result for result in zero_shot_results(results) if result.metrics]
     panels: list[Panel] = []
     for finding in order:
+        # A finding that a style lacks must not turn the colours of the others.
         curves = {
-            style_of(result): one.curve
-            for result in zero_shot_results(results)
+            number: one.curve
+            for number, result in enumerate(by_style)
             for one in result.findings
             if one.finding == finding and one.curve is not None
         }

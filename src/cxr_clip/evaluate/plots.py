@@ -38,11 +38,11 @@ class Series:
     y: Sequence[float]
 
 
-def roc_panel(curves: Mapping[str, RocCurve], *, name: str) -> str:
-    """Draw the ROC curves of one finding, one for each style of prompts, as a small square SVG."""
+def roc_panel(curves: Mapping[int, RocCurve], *, name: str) -> str:
+    """Draw the ROC curves of one finding by the number of their style of prompts, from 0, as a small square SVG."""
     figure, axes = bare_figure(1.7, 1.7)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.5)
-    for index, curve in enumerate(curves.values()):
+    for index, curve in curves.items():
         false, true = _thinned(curve)
         axes.plot(false, true, color=SERIES[index % 4], linestyle=DASHES[index % 4], linewidth=1.5)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], aspect="equal")

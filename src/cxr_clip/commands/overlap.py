@@ -44,7 +44,7 @@ def overlap(
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(help="A folder that keeps what was read of images for the next audit.", show_default="none"),
+        typer.Option(help="A folder that keeps what the audit read of images for the next one.", show_default="none"),
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder for overlap.json, overlap.parquet and overlap.html.")] = Path(),
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is any overlap.")] = False,

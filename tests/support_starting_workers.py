@@ -2,7 +2,9 @@
 
     python support_starting_workers.py FOLDER MANIFEST
 
-FOLDER/<rank> is a worker's own folder: it has the model `alike`, the same for both, and `unlike`, which is not.
+FOLDER/<rank> is a worker's own folder: it has the model `alike`, the same for both, `unlike`, which is not, and `past`,
+which is the same and started from different runs. The text encoder `text` has another
+tokeniser for each.
 """
 
 import os
@@ -16,7 +18,7 @@ from cxr_clip import checkpoint
 from cxr_clip.distributed import Workers
 from cxr_clip.errors import TrainingError
 from cxr_clip.train.train_run import train_run
-from support_models import onward
+from support_models import onward, tiny_recipe
 from support_workers import start_workers
 
 
@@ -26,6 +28,12 @@ def start(folder: Path, manifest: Path, workers: Workers) -> None:
     run = folder / "run"
     with pytest.raises(TrainingError, match=r"the model of model\.start_from is \w{64} .* the same files at unlike"):
         train_run(unlike, run, progress=False, workers=workers)
+    with pytest.raises(
+        TrainingError, match=r"what the model of model\.start_from learned from is .* same files at past"
+    ):
+        train_run(onward(manifest, Path("past")), run, progress=False, workers=workers)
+    with pytest.raises(TrainingError, match=r"the tokeniser is \w{64} for worker 0 .* same files of the text encoder"):
+        train_run(tiny_recipe(manifest, ("model.text", {"pretrained": "text"})), run, progress=False, workers=workers)
     assert not run.exists()
     train_run(alike, run, progress=False, workers=workers)
     seen = run if workers.leads else folder / "not shared"

@@ -138,15 +138,22 @@ def fingerprint(run: Run) -> str:
     same model has the same number wherever it lies and whatever its folder and its recipe are called.
     """
     model, data, asked = run.model, run.recipe.data, run.recipe.model
-    vocabulary = run.tokeniser.get_vocab()
-    tokens = run.tokeniser(_ANY_TEXT)["input_ids"]
     sizes = [data.image_size, data.max_tokens, asked.image.pooling, asked.text.pooling]
-    digest = hashlib.sha256(json.dumps([sizes, sorted(vocabulary.items()), tokens]).encode())
+    digest = hashlib.sha256(json.dumps([sizes, *_words(run.tokeniser)]).encode())
     weights = model.state_dict() | {"image.mean": model.image.mean, "image.std": model.image.std}
     for name, weight in sorted(weights.items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
         digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def words_fingerprint(tokeniser: "PreTrainedTokenizerBase") -> str:
+    """The SHA-256 of a tokeniser's vocabulary and of how it cuts texts, as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(_words(tokeniser)).encode()).hexdigest()
+
+
+def _words(tokeniser: "PreTrainedTokenizerBase") -> list[object]:
+    return [sorted(tokeniser.get_vocab().items()), tokeniser(_ANY_TEXT)["input_ids"]]
 
 
 def _refuse_misfits(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_manifest_with_other_studies_is_refused(manifest: Path, run: Path) -> 
         train_run(tiny_recipe(manifest), run, progress=False)
     write_tiny_manifest(manifest)
     assert train_run(tiny_recipe(manifest), run, progress=False).result.state.step == 4
+
+
+def test_prompts_with_other_words_are_refused(manifest: Path, run: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.yaml"
+    ours = Path(str(files("cxr_clip").joinpath("resources", "prompts_train.yaml"))).read_text(encoding="utf-8")
+    prompts.write_text(ours, encoding="utf-8")
+    recipe = tiny_recipe(manifest, ("data.prompts", str(prompts)))
+    train_run(recipe, run, progress=False)
+    prompts.write_text(ours.replace("effusion", "liquid"), encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"or from other words than data\.prompts has now: give it .* its prompts"):
+        train_run(recipe, run, progress=False)
+    prompts.write_text(ours + "\n# A remark changes no word.\n", encoding="utf-8")
+    assert train_run(recipe, run, progress=False).result.state.step == 4
 
 
 def test_a_run_that_does_not_say_what_it_learned_from_can_be_mended(manifest: Path, run: Path) -> None:

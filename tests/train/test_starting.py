@@ -14,11 +14,12 @@ from cxr_clip.embed import Embedder, load
 from cxr_clip.errors import CheckpointError, CxrClipError, HubError, RecipeError
 from cxr_clip.model.normalisation import Normalisation
 from cxr_clip.model.tokeniser import train_tokeniser
+from cxr_clip.recipe import dump_recipes
 from cxr_clip.tensor_files import write_tensors
 from cxr_clip.train.starting import start_from
 from cxr_clip.train.train_run import make_training, train_run
 from support_data import made_up_picture, write_tiny_manifest
-from support_models import SENTENCES, onward, tiny_run_folder
+from support_models import SENTENCES, onward, tiny_recipe, tiny_run_folder
 from support_programs import run_program
 from support_training import same_files, stopped_after
 
@@ -125,8 +126,13 @@ def test_a_start_is_made_again_before_the_first_checkpoint(
 
 def test_several_workers_start_from_one_model_or_not_at_all(manifest: Path, old: Path, tmp_path: Path) -> None:
     for rank in range(2):
-        for name in ("alike", "unlike"):
+        for name in ("alike", "unlike", "past"):
             shutil.copytree(old, tmp_path / str(rank) / name)
+        earlier = tiny_recipe(tmp_path / f"manifest {rank}")
+        (tmp_path / str(rank) / "past" / checkpoint.STARTED_FROM).write_text(dump_recipes([earlier]))
+        text = tmp_path / str(rank) / "text"
+        load_run(old).model.text.backbone.save_pretrained(str(text))
+        train_tokeniser(SENTENCES[: 3 + rank], vocabulary_size=120, lowercase=True).save_pretrained(str(text))
     words = train_tokeniser(SENTENCES[:3], vocabulary_size=200, lowercase=True)
     words.save_pretrained(str(tmp_path / "1" / "unlike" / "tokeniser"))
     run_program("support_starting_workers.py", tmp_path, manifest)

@@ -42,7 +42,8 @@ def refuse_other_workers_recipe(recipe: Recipe, sources: tuple[assemble.Source, 
             )
         if studies != first_studies:
             raise TrainingError(
-                f"worker {rank} finds other studies in data.sources than worker 0: give all machines the same manifests"
+                f"worker {rank} finds other studies in data.sources, or other prompts, than worker 0: give "
+                "all machines the same manifests and prompts"
             )
 
 
@@ -78,7 +79,8 @@ def _refuse_other_studies(folder: Path, sources: tuple[assemble.Source, ...]) ->
     if kept.read_text(encoding="utf-8").strip() != now:
         raise TrainingError(
             f"the run in {folder} learned from other studies than data.sources have now in the splits train and "
-            "validate: give it the manifests of its start, wherever they lie, or name another folder for a new run"
+            "validate, or from other words than data.prompts has now: give it the manifests of its start, wherever "
+            "they lie, with its prompts, or name another folder for a new run"
         )
 
 

@@ -1,12 +1,14 @@
 """A run that starts from the weights of another one, with the towers, the tokeniser, the projections and the scale."""
 
+import hashlib
+
 import torch
 
 from cxr_clip.assemble import refuse_tokens_beyond
 from cxr_clip.checkpoint import Run, fingerprint, load_run
 from cxr_clip.distributed import SINGLE, Workers, refuse_disagreement
 from cxr_clip.errors import RecipeError
-from cxr_clip.recipe import Recipe
+from cxr_clip.recipe import Recipe, dump_recipes
 from cxr_clip.sharing.hub import find_model
 
 
@@ -14,7 +16,7 @@ def start_from(name: str, recipe: Recipe, workers: Workers = SINGLE) -> Run:
     """Return a run of `recipe` at its start, with the best weights of the run folder, or model on the hub, `name`.
 
     Raises CheckpointError or HubError where there is no such model, RecipeError where the recipe does not fit it,
-    TrainingError where `workers`, who all call this, find different models by that name.
+    TrainingError where `workers`, who all call this, find different models by that name, or one with another past.
     """
     earlier = load_run(find_model(name))
     model, tokeniser = earlier.model, earlier.tokeniser
@@ -26,6 +28,8 @@ def start_from(name: str, recipe: Recipe, workers: Workers = SINGLE) -> Run:
     if workers.count > 1:
         mend = f"give all machines the same files at {name}"
         refuse_disagreement("the model of model.start_from", fingerprint(run), workers, mend=mend)
+        earlier_recipes = hashlib.sha256(dump_recipes(run.started_from).encode()).hexdigest()
+        refuse_disagreement("what the model of model.start_from learned from", earlier_recipes, workers, mend=mend)
     return run
 
 

@@ -65,6 +65,9 @@ def train_run(
     there = run_to_continue(recipe, folder, sources)
     refuse_disagreement(f"whether {folder} has a checkpoint", there is not None, workers, mend=SAME_DISK)
     run = there or _new_run(recipe, sources, folder, workers)
+    if workers.count > 1:
+        mend = "give all machines the same files of the text encoder"
+        refuse_disagreement("the tokeniser", checkpoint.words_fingerprint(run.tokeniser), workers, mend=mend)
     training = make_training(run, sources, workers)
     gather_objects("looked", workers)  # nobody looks any more, so the folder may change
     if there is None and workers.leads:

@@ -57,6 +57,18 @@ def test_workers_have_the_loss_and_the_gradients_of_one(count: int, rows: int, t
         assert torch.allclose(gathered, count * whole[name].grad, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"])
+def test_processes_that_know_nothing_of_each_other_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in ("RANK", "WORLD_SIZE", "MASTER_ADDR"):
+        monkeypatch.delenv(known, raising=False)
+    monkeypatch.setenv(name, "8")
+    with pytest.raises(TrainingError, match=f"{name}=8 says .* started several times .* torchrun"), joined_workers():
+        pass
+    monkeypatch.setenv(name, "1")
+    with joined_workers() as workers:
+        assert workers == SINGLE
+
+
 def test_no_thread_outlives_workers_that_leave() -> None:
     run_program("support_leaving.py")
 

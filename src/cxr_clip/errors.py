@@ -41,6 +41,10 @@ class TrainingError(CxrClipError):
     """Training cannot go on (a loss that is not finite, too few studies for one batch)."""
 
 
+class TrainingStoppedError(TrainingError):
+    """A training was asked to end (SIGTERM) and has kept a checkpoint."""
+
+
 class WorkerLostError(CxrClipError):
     """Another worker of a training was killed or does not answer."""
 

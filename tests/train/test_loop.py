@@ -3,7 +3,11 @@
 import itertools
 import json
 import math
-from collections.abc import Callable
+import multiprocessing
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cxr_clip.errors import CheckpointError, TrainingError
+from cxr_clip.errors import CheckpointError, TrainingError, TrainingStoppedError
 from cxr_clip.losses import LossWeights, study_contrast, weighted_sum
 from cxr_clip.tensors import Batch
 from cxr_clip.train.loop import TrainResult
@@ -49,6 +53,46 @@ def straight_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def straight(straight_folder: Path) -> tuple[Training, TrainResult]:
     training = tiny_training()
     return training, run(training, straight_folder)
+
+
+def terminate_all() -> None:
+    """As a batch system ends a job: SIGTERM to each of its processes, from outside (from a parent loaders take it)."""
+    loaders = [str(one.pid) for one in multiprocessing.active_children()]
+    subprocess.run(["kill", "-TERM", *loaders, str(os.getpid())], check=True)
+
+
+@forks
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_run_asked_to_end_keeps_its_step_and_continues_from_there(
+    straight: tuple[Training, TrainResult], processes: int, tmp_path: Path
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(TrainingStoppedError, match=r"after step 3 of 9, which .*resume\.safetensors holds: the same"):
+        run(before_step(tiny_training(processes=processes), 2, terminate_all), tmp_path)
+    assert signal.getsignal(signal.SIGTERM) is before
+    continued = tiny_training(initial_seed=1)
+    assert load_state(tmp_path / "resume.safetensors", continued.model, continued.optimizer).step == 3
+    result = run(continued, tmp_path)
+    assert same(state_of(continued), state_of(straight[0]))
+    assert (result.state, result.steps) == (straight[1].state, STEPS - 3)
+
+
+def test_a_run_asked_to_end_in_its_last_step_has_ended(straight: tuple[Training, TrainResult], tmp_path: Path) -> None:
+    assert run(before_step(tiny_training(), STEPS - 1, terminate_all), tmp_path).state == straight[1].state
+
+
+def test_a_validation_that_is_not_finite_keeps_no_weights(tmp_path: Path) -> None:
+    training = tiny_training()
+
+    def spoiled() -> Iterable[Batch]:
+        with torch.no_grad():
+            training.model.log_scale.fill_(math.nan)
+        return training.validation_batches()
+
+    with pytest.raises(TrainingError, match=r"the validation after step 3 is not finite.* A checkpoint kept before"):
+        run(replace(training, validation_batches=spoiled), tmp_path)
+    assert not (tmp_path / "weights.safetensors").exists()
+    assert load_state(tmp_path / "resume.safetensors", training.model, training.optimizer).step == 2
 
 
 @pytest.mark.parametrize("step", range(STEPS))

@@ -1,6 +1,7 @@
 """Samples to batches: an order that depends on seed and epoch alone, and one tokeniser call a batch."""
 
 import gc
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -220,8 +221,10 @@ def in_order(studies: int, batch_size: int, workers: Workers = SINGLE) -> list[l
 def _calm_worker(_number: int) -> None:
     """Keep a loader process to one thread: the processes are the parallelism, and threads do not survive a fork.
 
-    Garbage collection passes over what came with the fork: looking at it would copy 57 MB into each process.
+    Garbage collection passes over what came with the fork: looking at it would copy 57 MB into each process. Batch
+    systems send SIGTERM to every process of a job; the training that goes on to a checkpoint needs its loaders.
     """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     gc.freeze()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

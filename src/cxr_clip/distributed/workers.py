@@ -7,6 +7,10 @@ import torch
 
 from cxr_clip.errors import TrainingError
 
+# How many processes were started, as torchrun, Slurm's srun (in its steps alone, not in a batch script) and Open MPI
+# tell them.
+_COUNTS = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -31,10 +35,25 @@ SINGLE = Workers()
 
 
 def started_workers() -> Workers:
-    """What the launcher's environment says (RANK and WORLD_SIZE); a single worker where there is no launcher."""
+    """What the launcher's environment says (RANK and WORLD_SIZE); a single worker where there is no launcher.
+
+    Raises TrainingError where one started several processes and told them nothing of each other.
+    """
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+        _refuse_strangers()
         return SINGLE
     return Workers(rank=int(os.environ["RANK"]), count=int(os.environ["WORLD_SIZE"]))
+
+
+def _refuse_strangers() -> None:
+    """Each would take itself for the only one, and all would write the same files."""
+    for name in _COUNTS:
+        if int(os.environ.get(name) or 1) > 1:
+            raise TrainingError(
+                f"{name}={os.environ[name]} says that this command was started several times at once, but not how its "
+                "processes find each other: start it by torchrun (docs/train.md, with srun once on each machine), or "
+                "set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"
+            )
 
 
 def local_rank() -> int:

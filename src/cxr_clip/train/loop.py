@@ -1,10 +1,12 @@
 """The training loop: step after step, with validation, checkpoints and exact continuation."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cxr_clip.distributed import refuse_disagreement, take_buffers_of_first
+from cxr_clip.errors import TrainingError, TrainingStoppedError
 from cxr_clip.runlog import RunLog
 from cxr_clip.tensors import Batch
 from cxr_clip.train.keeping import Keeper
@@ -12,6 +14,7 @@ from cxr_clip.train.monitor import Monitor, batch_figures
 from cxr_clip.train.signatures import Finding
 from cxr_clip.train.state import TrainState, load_state
 from cxr_clip.train.step import Learnt, learn, numbers, rehearse
+from cxr_clip.train.stopping import asked_to_end
 from cxr_clip.train.stopwatch import Part, Stopwatch, TimeSpent, clock_of
 from cxr_clip.train.training import Training
 from cxr_clip.train.validation import Validation, validate
@@ -37,7 +40,8 @@ def train(
 
     Of several workers all call this, and the first one writes. Checkpoints are written while the training goes on;
     `after_step` is called after every step. Raises TrainingError at a loss or gradient that is not finite, and where a
-    file cannot be written; the last good checkpoint is kept.
+    file cannot be written; the last good checkpoint is kept. Raises TrainingStoppedError after SIGTERM, when a
+    checkpoint of the step under way is written.
     """
     model, pace, workers = training.model, training.pace, training.workers
     state = load_state(resume, model, training.optimizer, training.average) if resume.is_file() else TrainState()
@@ -45,9 +49,9 @@ def train(
     told = _Told(training, log, Monitor(max_scale=model.max_scale))
     told.replay(state.step)
     start, earlier = state.step, state.seconds
-    watch, validation, images = Stopwatch(clock_of(training.device)), None, 0
+    watch, validation, images, ending = Stopwatch(clock_of(training.device)), None, 0, False
     model.train()
-    with Keeper(resume, weights, first=log.wait) as keeper:
+    with asked_to_end(workers) as asked, Keeper(resume, weights, first=log.wait) as keeper:
         for batch in training.batches_from(state.step):
             watch.lap(Part.DATA)
             learnt = _take_step(training, batch, state.step, lap=watch.lap, first=state.step == start)
@@ -64,7 +68,8 @@ def train(
                 told.validation(state.step, validation.figures)
                 watch.lap(Part.VALIDATION)
                 state, best = _with_best(state, training.best_by(validation))
-            resumable = pace.due(state.step, pace.checkpoint_steps)
+            ending = asked() and state.step < pace.total_steps
+            resumable = ending or pace.due(state.step, pace.checkpoint_steps)
             if resumable:
                 state = replace(state, seconds=earlier + watch.spent.learning + watch.spent.validation)
             if workers.leads:
@@ -73,10 +78,17 @@ def train(
             if after_step is not None:
                 after_step()
                 watch.lap(Part.OTHER)
+            if ending:
+                break
         keeper.wait()
         watch.lap(Part.CHECKPOINTS)
     if images:
         told.end(state.step, watch.spent)
+    if ending:
+        raise TrainingStoppedError(
+            f"asked to end (SIGTERM) and did so after step {state.step} of {pace.total_steps}, which {resume} holds: "
+            "the same command continues from there"
+        )
     return TrainResult(state, validation, watch.spent, state.step - start, images)
 
 
@@ -163,6 +175,12 @@ def _validate(training: Training, batches: Iterable[Batch]) -> Validation:
 
 def _with_best(state: TrainState, value: float) -> tuple[TrainState, bool]:
     """The state that knows of a validation's value, and whether its weights are the best so far."""
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the validation after step {state.step} is not finite: the weights, or running statistics, are not any "
+            "more. A checkpoint kept before stays; start a new run folder with a lower train.learning_rate, "
+            "train.clip_norm=1 or train.precision=fp32"
+        )
     if state.best_value is not None and value <= state.best_value:
         return state, False
     return replace(state, best_value=value, best_step=state.step), True

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from torch.nn.functional import normalize
 
@@ -151,19 +152,17 @@ def test_the_interval_of_an_auroc_is_delongs_by_patient():
     figures, details = measured_on(labels, scores, patients, rng.integers(0, 3, (50, 60)).astype(np.uint16))
     wanted = area_estimate(areas(scores[None].astype(float), labels, patients))
     assert (figures.auroc.low, figures.auroc.high) == pytest.approx((wanted.low, wanted.high))
-    assert figures.by_delong
+    assert not figures.bootstrapped
     assert zero_shot_notes([figures], [details], min_positives=1) == ()
 
 
 @pytest.mark.parametrize(
     ("scores", "patients"),
     [
-        ((3.0, 4.0, 5.0, 1.0, 2.0, 0.0), "abcdef"),
-        ((0.0, 1.0, 2.0, 3.0, 4.0, 5.0), "abcdef"),
         ((3.0, 1.0, 5.0, 2.0, 4.0, 0.0), "aaadef"),
         ((1.0, 1.0, 1.0, 1.0, 1.0, 1.0), "abcdef"),
     ],
-    ids=["AUROC of 1", "AUROC of 0", "one positive patient", "equal scores"],
+    ids=["one positive patient", "equal scores"],
 )
 def test_without_a_variance_the_interval_is_the_bootstraps_and_a_note_says_so(scores, patients):
     labels = np.arange(6) < 3
@@ -172,4 +171,15 @@ def test_without_a_variance_the_interval_is_the_bootstraps_and_a_note_says_so(sc
     low, high = np.quantile(weighted_auroc(np.array(scores), labels, weights), [0.025, 0.975])
     assert (figures.auroc.low, figures.auroc.high) == pytest.approx((low, high))
     (note,) = zero_shot_notes([figures], [details], min_positives=1)
-    assert note.endswith("the bootstrap's for Edema.")
+    assert note.endswith("where one patient stands for a class, for Edema.")
+
+
+@pytest.mark.parametrize(("turned", "value"), [(1, 1.0), (-1, 0.0)])
+@pytest.mark.parametrize(("patients", "fewest"), [("abcdefghi", 3), ("aabdefghi", 2), ("aaadefghi", 1)])
+def test_an_auroc_of_nought_or_one_is_a_share_of_the_patients_of_the_smaller_class(turned, value, patients, fewest):
+    labels, weights = np.arange(9) < 3, np.ones((3, 9), dtype=np.uint16)
+    figures, details = measured_on(labels, turned * np.arange(9.0)[::-1], list(patients), weights)
+    wanted = binomtest(round(value * fewest), fewest).proportion_ci(0.95, method="wilson")
+    assert figures.auroc.value == value
+    assert (figures.auroc.low, figures.auroc.high) == pytest.approx((wanted.low, wanted.high))
+    assert zero_shot_notes([figures], [details], min_positives=1) == ()

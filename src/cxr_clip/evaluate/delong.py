@@ -15,7 +15,9 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from cxr_clip.errors import EvaluationError
+from cxr_clip.evaluate.proportions import wilson
 from cxr_clip.evaluate.statistics import LEVEL, Estimate
+from cxr_clip.metrics import auroc
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +102,18 @@ def area_interval(
 ) -> Estimate | None:
     """Return the AUROC of one model with its interval by patient.
 
-    None where there is no variance to make it of: an AUROC of exactly 0 or 1, equal scores, or fewer than two
+    An AUROC of exactly 0 or 1 is the share of the smaller class that lies beyond all others, and has Wilson's interval
+    on the patients of that class. None where there is no variance to make it of: equal scores, or fewer than two
     patients of a class.
     """
-    if min(patients_of_classes(labels, patients).values()) < 2:
+    fewest, value = min(patients_of_classes(labels, patients).values()), auroc(scores, labels)
+    if value in (0.0, 1.0):
+        low, high = wilson(value, fewest)
+        return Estimate(value=value, low=low, high=high, n=len(labels))
+    if fewest < 2:
         return None
     found = areas(scores[None], labels, patients)
-    return area_estimate(found) if 0 < found.values[0] < 1 and found.covariance[0, 0] > 0 else None
+    return area_estimate(found) if found.covariance[0, 0] > 0 else None
 
 
 def area_difference(found: Areas, first: int = 0, second: int = 1) -> AreaDifference:

@@ -31,8 +31,9 @@ def _area_intervals(resamples: int, seed: int) -> str:
     """Say how intervals are made where AUROC of single findings is among the figures."""
     return (
         "Intervals of AUROC of one finding: 95 %, DeLong's variance by patient, on the scale of log odds, Student's t "
-        "with the patients of the smaller class less one; the bootstrap where AUROC is exactly 0 or 1, all scores are "
-        "equal or a class has fewer than two patients. " + _intervals(resamples, seed, of="All other intervals")
+        "with the patients of the smaller class less one; Wilson's interval on these patients where AUROC is exactly 0 "
+        "or 1; the bootstrap where all scores are equal or a class has fewer than two patients. "
+        + _intervals(resamples, seed, of="All other intervals")
     )
 
 

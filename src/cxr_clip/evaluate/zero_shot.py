@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 class FindingFigures:
     """The figures of one finding, and their values over the resamples, for the macro average.
 
-    The interval of the AUROC is DeLong's (`by_delong`), or from the resamples where that has no variance.
+    The interval of the AUROC is `delong.area_interval`, or from the resamples (`bootstrapped`) where that has none.
     """
 
     details: FindingDetails
@@ -41,7 +41,7 @@ class FindingFigures:
     average_precision: Estimate
     resampled_auroc: Floats
     resampled_average_precision: Floats
-    by_delong: bool
+    bootstrapped: bool
 
 
 def describe_finding(prompt: ZeroShotPrompt, studies: Sequence[Study], *, min_positives: int) -> FindingDetails:
@@ -89,12 +89,12 @@ def measure_finding(
     patients = [study.patient for study in measured_studies]
     areas = weighted_auroc(scores, positive, weights[:, counted])
     precisions = weighted_average_precision(scores, positive, weights[:, counted])
-    area, by_delong = auroc(scores, positive), area_interval(scores, positive, patients)
+    area, interval = auroc(scores, positive), area_interval(scores, positive, patients)
     return FindingFigures(
         details=replace(details, curve=roc_curve(scores, positive)),
         scores=finding_scores(benchmark, details.finding, measured_studies, positive, scores),
-        auroc=replace(by_delong, value=area) if by_delong else estimate(area, areas, len(scores)),
-        by_delong=by_delong is not None,
+        auroc=replace(interval, value=area) if interval else estimate(area, areas, len(scores)),
+        bootstrapped=interval is None,
         average_precision=estimate(average_precision(scores, positive), precisions, len(scores)),
         resampled_auroc=areas,
         resampled_average_precision=precisions,
@@ -125,9 +125,9 @@ def zero_shot_notes(
     if any(lost.values()):
         listed = ", ".join(f"{name} {count}" for name, count in lost.items() if count)
         notes.append(f"Resamples in which a class was not drawn, left out of the intervals: {listed}.")
-    if bootstrapped := [one.details.finding for one in figures if not one.by_delong]:
+    if bootstrapped := [one.details.finding for one in figures if one.bootstrapped]:
         notes.append(
-            "AUROC of exactly 0 or 1, all scores equal, or fewer than two patients of a class: the interval of AUROC "
-            f"is the bootstrap's for {', '.join(bootstrapped)}."
+            "All scores equal, or fewer than two patients of a class: the interval of AUROC is the bootstrap's, which "
+            f"is too narrow where one patient stands for a class, for {', '.join(bootstrapped)}."
         )
     return tuple(notes)

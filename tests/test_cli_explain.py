@@ -70,6 +70,10 @@ def test_what_cannot_be_is_one_sentence(
     Image.fromarray(np.full((60, 60), 9, np.uint8)).save(grey)
     assert command("explain", run, grey, "--finding", "edema", "--device", "cpu") == 3
     assert "it has hardly any contrast" in capsys.readouterr().out
+    assert command("explain", run, grey, "--finding", "edema", "--device", "cpu", "--json") == 3
+    told = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["drawn"], told["maps"]) == (str(grey), None, [])
+    assert "it has hardly any contrast" in told["doubts"][0]
     assert not Path("map.png").exists()
     assert command("explain", run, grey, "--finding", "edema", "--device", "cpu", "--always") == 0
     assert Path("map.png").exists()

@@ -47,6 +47,26 @@ def test_a_manifest_is_embedded(
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [("a\x1b]0;b\x07\x9b31m [1].png", r"a\u001b]0;b\u0007\u009b31m [1].png"), ("a\udcff.png", r"a\udcff.png")],
+    ids=["controls", "a byte that is no character"],
+)
+def test_a_name_that_would_drive_the_terminal_is_spelt_out(
+    command: Command, run: Path, name: str, seen: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(made_up_picture(1)).save(Path(name), format="PNG")
+    asked = (run, name, "--finding", "edema", "--device", "cpu")
+    assert command("classify", *asked) == 0
+    assert seen in capsys.readouterr().out
+    assert command("classify", *asked, "--json") == 0
+    line = capsys.readouterr().out
+    assert line.strip().isprintable()
+    assert json.loads(line)["name"] == name
+    assert command("classify", run, f"no {name}", "--device", "cpu") == 2
+    assert f"(no {seen})" in capsys.readouterr().err
+
+
 def test_two_workers_write_the_file_of_one(command: Command, run: Path, tmp_path: Path) -> None:
     manifest = write_tiny_manifest(tmp_path / "manifest", train=STUDIES_IN_PART + 2)  # a part for each
     program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "cxr_clip"]

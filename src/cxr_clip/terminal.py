@@ -1,8 +1,9 @@
 """What people see at a terminal: sentences, tables, a progress bar. Programs read the JSON files instead."""
 
 import json
+import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -27,16 +28,23 @@ if TYPE_CHECKING:
 
 console = Console()
 progress_console = Console(stderr=True)
+# What would drive a terminal (all controls but tab and line feed), and the stray bytes of a file name.
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def shown(words: str) -> str:
+    """Words with controls and stray bytes spelt out, in the form that JSON has too."""
+    return _UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", words)
 
 
 def say(words: str) -> None:
     """Print a sentence as it is: no markup, as paths may hold brackets, and no line breaks inside."""
-    console.print(words, highlight=False, markup=False, soft_wrap=True)
+    console.print(shown(words), highlight=False, markup=False, soft_wrap=True)
 
 
 def say_on_stderr(words: str) -> None:
     """Print a sentence as it is on the error stream, headed by the name of the command."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"cxr-clip: {words}", markup=False)
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"cxr-clip: {shown(words)}", markup=False)
 
 
 @contextmanager
@@ -57,7 +65,6 @@ def bar(title: str, quiet: bool) -> "Iterator[Advance]":
 
 def show_prepared(summary: "PrepareSummary", out: Path) -> None:
     """Show what a preparation took and what it left out."""
-    from rich.markup import escape
     from rich.table import Table
 
     say(f"{summary.source} in {out}")
@@ -72,9 +79,9 @@ def show_prepared(summary: "PrepareSummary", out: Path) -> None:
     if summary.absent_images:
         table.add_row("listed images that are absent (absent.txt)", f"{summary.absent_images:,}")
     for remark, count in summary.remarks.items():
-        table.add_row(escape(remark), f"{count:,}")
+        table.add_row(_cell(remark), f"{count:,}")
     for reason, count in summary.rejected.items():
-        table.add_row(escape(f"left out: {reason}"), f"{count:,}")
+        table.add_row(_cell(f"left out: {reason}"), f"{count:,}")
     console.print(table)
     if summary.nothing_to_do:
         say("It was all there already: nothing to do.")
@@ -109,13 +116,12 @@ def show_inspection(inspection: "Inspection", page: Path) -> None:
 
 def show_hits(hits: "Sequence[Hit]") -> None:
     """Show the studies that a search found, best first."""
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("study", "score", "source", "findings", "report")
     for hit in hits:
         cells = (hit.source, ", ".join(hit.findings), hit.report or "")
-        table.add_row(escape(hit.study_id), f"{hit.score:.3f}", *map(escape, cells))
+        table.add_row(_cell(hit.study_id), f"{hit.score:.3f}", *map(_cell, cells))
     console.print(table)
 
 
@@ -150,7 +156,7 @@ def show_rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for number, title in enumerate(head, start=1):
         table.add_column(title, no_wrap=number < len(head))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(_cell, row))
     console.print(table)
 
 
@@ -210,7 +216,6 @@ def show_calibration(calibration: "Calibration") -> None:
 
 def show_comparison(comparison: "Comparison", names: tuple[str, str]) -> None:
     """Show both figures, their difference and its p values, a table for each benchmark and kind of figure."""
-    from rich.markup import escape
     from rich.table import Column, Table
 
     say(f"first: {names[0]}\nsecond: {names[1]}\n{comparison.studies:,} studies of {comparison.patients:,} patients")
@@ -221,7 +226,7 @@ def show_comparison(comparison: "Comparison", names: tuple[str, str]) -> None:
         title, change = f"{one.benchmark}, {kind}", one.difference
         if title not in tables:
             columns = ("first", "second", "difference (95 %)", "p", "corrected")
-            tables[title] = Table(Column("figure", no_wrap=True), *columns, title=escape(title), title_justify="left")
+            tables[title] = Table(Column("figure", no_wrap=True), *columns, title=_cell(title), title_justify="left")
         values = (f"{one.first.value:.3f}", f"{one.second.value:.3f}")
         interval = f"{change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f})"
         adjusted = "" if one.adjusted is None else f"{one.adjusted:.3f}"
@@ -233,7 +238,6 @@ def show_comparison(comparison: "Comparison", names: tuple[str, str]) -> None:
 
 def show_classification(answer: "Classification") -> None:
     """Show the scores of one image or study with their meaning, or why there are none."""
-    from rich.markup import escape
     from rich.table import Table
 
     if answer.abstained:
@@ -241,16 +245,16 @@ def show_classification(answer: "Classification") -> None:
         return
     of = f", {answer.images} images" if answer.images > 1 else ""
     table = Table(
-        "finding", "score", "probability (95 % interval)", title=escape(answer.name + of), title_justify="left"
+        "finding", "score", "probability (95 % interval)", title=_cell(answer.name + of), title_justify="left"
     )
     for one in answer.findings:
-        table.add_row(escape(one.finding), f"{one.score:+.3f}", one.meaning)
+        table.add_row(_cell(one.finding), f"{one.score:+.3f}", one.meaning)
     console.print(table)
 
 
 def say_hit(hit: "Hit") -> None:
     """Print what `show_hits` shows of a study, and the rest that is known, as one line of JSON."""
-    console.file.write(json.dumps(asdict(hit), ensure_ascii=False) + "\n")
+    _say_line(asdict(hit))
 
 
 def say_json(answer: "Classification") -> None:
@@ -266,24 +270,23 @@ def say_json(answer: "Classification") -> None:
         for one in answer.findings
     ]
     line = {"name": answer.name, "images": answer.images, "abstained": answer.abstained, "findings": findings}
-    console.file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    _say_line(line)
 
 
 def show_explanation(explanation: "Explanation", drawn: Path) -> None:
     """Show the scores of texts and where each is supported most; `drawn` is the file with the maps."""
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("text", "score", "most at (column, row)", title=escape(explanation.name), title_justify="left")
+    table = Table("text", "score", "most at (column, row)", title=_cell(explanation.name), title_justify="left")
     for one in explanation.maps:
         row, column = one.peak
-        table.add_row(escape(one.text), f"{one.score:+.3f}", f"{column:.0f}, {row:.0f}")
+        table.add_row(_cell(one.text), f"{one.score:+.3f}", f"{column:.0f}, {row:.0f}")
     console.print(table)
     say(f"{drawn}: what each place adds to the score; no outline of a finding, and no proof that it is there")
 
 
-def say_explanation(explanation: "Explanation", drawn: Path) -> None:
-    """Print scores, peaks and the parts of each score by place as one line of JSON."""
+def say_explanation(explanation: "Explanation", drawn: Path | None) -> None:
+    """Print scores, peaks and the parts of each score by place as one line of JSON; where nothing is drawn, doubts."""
     height, width = explanation.picture.shape
     maps = [
         {
@@ -294,7 +297,18 @@ def say_explanation(explanation: "Explanation", drawn: Path) -> None:
             "cells": one.cells.tolist(),
             "elsewhere": one.elsewhere,
         }
-        for one in explanation.maps
+        for one in (explanation.maps if drawn is not None else ())
     ]
     line = {"name": explanation.name, "height": height, "width": width, "doubts": explanation.doubts}
-    console.file.write(json.dumps({**line, "drawn": str(drawn), "maps": maps}, ensure_ascii=False) + "\n")
+    _say_line({**line, "drawn": None if drawn is None else str(drawn), "maps": maps})
+
+
+def _say_line(record: Mapping[str, object]) -> None:
+    console.file.write(shown(json.dumps(record, ensure_ascii=False)) + "\n")
+
+
+def _cell(words: str) -> str:
+    """Words for a table, whose brackets are no markup."""
+    from rich.markup import escape
+
+    return escape(shown(words))

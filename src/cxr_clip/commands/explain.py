@@ -67,7 +67,11 @@ def explain(
     model = load(run, device=device)
     explanation = model.explain(image, questions, style=style, prompts=prompts, method=method)
     if explanation.doubts and not always:
-        say(f"{explanation.name}: the model abstains: {'; '.join(explanation.doubts)}; --always draws it nevertheless")
+        if as_json:
+            say_explanation(explanation, None)
+        else:
+            why = "; ".join(explanation.doubts)
+            say(f"{explanation.name}: the model abstains: {why}; --always draws it nevertheless")
         raise typer.Exit(ABSTAINED)
     write_overlay(out, explanation)
     if as_json:

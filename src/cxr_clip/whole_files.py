@@ -24,10 +24,11 @@ def refuse_places(wanted: Iterable[Path], *, kept: Iterable[Path]) -> None:
 def whole_file(path: Path) -> Iterator[Path]:
     """Another name to write a file under, which gets its own at the end; after an error nothing of it stays.
 
-    Folders are made. A reader never sees half of the file. Raises OutputError where a folder has the name.
+    Folders are made. A reader never sees half of the file. Raises OutputError where a folder has the name, or none can
+    be made.
     """
     _refuse_folder(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = path.with_name(f"{path.name}.partial")
     try:
         yield partial
@@ -41,6 +42,14 @@ def write_whole(path: Path, text: str) -> Path:
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are not there. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"no folder can be made at {path} ({error.strerror}): give another place") from error
 
 
 def _refuse_folder(path: Path) -> None:

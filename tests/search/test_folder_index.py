@@ -19,7 +19,7 @@ from cxr_clip.embeddings_file import (
     read_embeddings,
     write_embeddings,
 )
-from cxr_clip.errors import MissingPackageError, SearchIndexError
+from cxr_clip.errors import MissingPackageError, OutputError, SearchIndexError
 from cxr_clip.search import folder_index
 from cxr_clip.search.folder_index import FolderIndex, build_index
 from cxr_clip.search.nearest import nearest_studies
@@ -123,7 +123,7 @@ def test_rows_come_and_go(tmp_path: Path, exact_rows: int) -> None:
     index.add(embeddings(tmp_path, 0, 1, seed=2))
     again = FolderIndex(tmp_path / "index")
     assert again.count() == 75 * 3 - 6
-    assert len(list((tmp_path / "index").iterdir())) == 3
+    assert len(list((tmp_path / "index").iterdir())) == 4  # vectors, rows, manifest.json and the lock
     latest = {**dict(zip(rows.ids, rows.values, strict=True)), **dict(zip(more.ids, more.values, strict=True))}
     for name in ("s030/image/1", "s057/image/0", "s074/findings/0"):
         (hit, *_) = again.search(latest[name].numpy(), top=1, wanted=ANY)
@@ -173,11 +173,11 @@ def test_killed_between_writes_the_old_index_opens(tmp_path: Path) -> None:
     more = embeddings(tmp_path, 60, 5, seed=1)
     program = [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "e")]
     assert subprocess.run(program, env=environment(), check=False, timeout=120).returncode == 9
-    assert len(list(folder.iterdir())) == 5  # new files that nothing names
+    assert len(list(folder.iterdir())) == 6  # new files that nothing names
     index = FolderIndex(folder)
     assert (index.count(), found(index, query(), 9)) == (180, before)
     index.add(more)
-    assert (FolderIndex(folder).count(), len(list(folder.iterdir()))) == (195, 3)
+    assert (FolderIndex(folder).count(), len(list(folder.iterdir()))) == (195, 4)
 
 
 def test_an_open_index_stays_as_it_was_while_another_writes(tmp_path: Path) -> None:
@@ -187,6 +187,39 @@ def test_an_open_index_stays_as_it_was_while_another_writes(tmp_path: Path) -> N
     assert found(reader, query(), 9) == before
     with pytest.raises(SearchIndexError, match="was changed since it was opened"):
         reader.delete(before)
+
+
+@pytest.mark.parametrize("second", ["build", "add", "delete"])
+def test_a_second_writer_is_refused_while_one_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    rows, folder, write = embeddings(tmp_path), tmp_path / "index", folder_index.vectors.write
+    changes = {
+        "build": lambda: build_index(folder, rows),
+        "add": lambda: FolderIndex(folder).add(rows),
+        "delete": lambda: FolderIndex(folder).delete(rows.ids[:3]),
+    }
+    refusals = []
+
+    def interrupted(index: object, path: Path) -> None:
+        monkeypatch.setattr(folder_index.vectors, "write", write)
+        with pytest.raises(SearchIndexError, match=r"another process is changing .*index: wait until it has ended"):
+            changes[second]()
+        refusals.append(path.name)
+        write(index, path)
+
+    if second != "build":
+        build_index(folder, rows)
+    monkeypatch.setattr(folder_index.vectors, "write", interrupted)
+    changes["build" if second == "build" else "add"]()
+    assert len(refusals) == 1
+    assert FolderIndex(folder).count() == 60 * 3
+
+
+def test_a_place_where_no_index_can_be_is_one_sentence(tmp_path: Path) -> None:
+    rows = embeddings(tmp_path)
+    with pytest.raises(OutputError, match=r"no folder can be made at .*/e \(File exists\): give another place"):
+        build_index(tmp_path / "e", rows)
 
 
 def test_embeddings_of_another_model_are_refused(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from cxr_clip.embeddings_file import ABOUT, IMAGE, Embeddings
 from cxr_clip.errors import SearchIndexError
 from cxr_clip.search import vectors
-from cxr_clip.search.index_files import MANIFEST, IndexFiles, check, publish, read_files, stored
+from cxr_clip.search.index_files import MANIFEST, IndexFiles, check, only_writer, publish, read_files, stored
 from cxr_clip.search.rows import IndexContents, as_hits, contents_of, has_one_of, reports_of, wanted_rows
 from cxr_clip.search.vector_index import Hit, Wanted
+from cxr_clip.whole_files import make_folder
 
 _NUMBER = "row"
 _AGAIN = 3
@@ -63,19 +64,22 @@ class FolderIndex:
                 "give another folder"
             )
         _refuse_twice(embeddings)
-        index, kept = self._without(embeddings.ids)
-        first = int(self._numbers.max(initial=-1)) + 1 if self.files.kind == "lists" else len(kept)
-        numbers = np.arange(first, first + len(embeddings.ids))
-        vectors.add(index, embeddings.values.numpy(), numbers)
-        _write(self.folder, index, pa.concat_tables([kept, _numbered(embeddings.about, numbers)]), self.files)
+        with only_writer(self.folder):
+            index, kept = self._without(embeddings.ids)
+            first = int(self._numbers.max(initial=-1)) + 1 if self.files.kind == "lists" else len(kept)
+            numbers = np.arange(first, first + len(embeddings.ids))
+            vectors.add(index, embeddings.values.numpy(), numbers)
+            _write(self.folder, index, pa.concat_tables([kept, _numbered(embeddings.about, numbers)]), self.files)
         self._open()
 
     def delete(self, ids: Collection[str]) -> int:
         """Take rows out, vectors and all, and say how many were there; a reader sees the old or the new."""
-        index, kept = self._without(ids)
-        gone = self.count() - len(kept)
+        with only_writer(self.folder):
+            index, kept = self._without(ids)
+            gone = self.count() - len(kept)
+            if gone:
+                _write(self.folder, index, kept, self.files)
         if gone:
-            _write(self.folder, index, kept, self.files)
             self._open()
         return gone
 
@@ -185,10 +189,9 @@ class FolderIndex:
 def build_index(folder: Path, embeddings: Embeddings, *, exact_rows: int = vectors.EXACT_ROWS) -> FolderIndex:
     """Make an index of embeddings: exact up to `exact_rows` rows, inverted lists beyond.
 
-    Raises SearchIndexError where there is an index already or nothing to search, and MissingPackageError.
+    Raises SearchIndexError where there is an index already or nothing to search, OutputError, and MissingPackageError.
     """
-    if (folder / MANIFEST).exists():
-        raise SearchIndexError(f"there is an index at {folder} already: give another folder, or add to that one")
+    _refuse_there(folder)
     if not len(embeddings.ids):
         raise SearchIndexError("there is no embedding to make an index of: embed a manifest that has studies")
     _refuse_twice(embeddings)
@@ -196,10 +199,12 @@ def build_index(folder: Path, embeddings: Embeddings, *, exact_rows: int = vecto
     kind: vectors.Kind = "exact" if len(values) <= exact_rows else "lists"
     index = vectors.build(values, kind)
     probing = vectors.measured_probing(index, values) if kind == "lists" else None
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     rows = _numbered(embeddings.about, np.arange(len(values)))
     origin = embeddings.origin
-    _write_as(folder, index, rows, model=origin.model, dim=origin.dim, kind=kind, turn=0, probing=probing)
+    with only_writer(folder):
+        _refuse_there(folder)
+        _write_as(folder, index, rows, model=origin.model, dim=origin.dim, kind=kind, turn=0, probing=probing)
     return FolderIndex(folder)
 
 
@@ -244,6 +249,11 @@ def _opened(folder: Path, files: IndexFiles) -> tuple[Any, pq.ParquetFile]:
 
 def _numbered(about: pa.Table, numbers: vectors.Numbers) -> pa.Table:
     return about.append_column(_NUMBER, pa.array(numbers, pa.int64()))
+
+
+def _refuse_there(folder: Path) -> None:
+    if (folder / MANIFEST).exists():
+        raise SearchIndexError(f"there is an index at {folder} already: give another folder, or add to that one")
 
 
 def _refuse_twice(embeddings: Embeddings) -> None:

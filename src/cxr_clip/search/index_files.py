@@ -1,11 +1,14 @@
 """The files of an index folder: vectors and rows under new names, and one manifest.json that is renamed last.
 
-A reader sees what manifest.json names: the old files or the new ones. One writer at a time.
+A reader sees what manifest.json names: the old files or the new ones. One writer at a time, which holds a lock.
 """
 
+import fcntl
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from cxr_clip.search.vectors import Kind, Probing
 from cxr_clip.whole_files import write_whole
 
 MANIFEST = "manifest.json"
+LOCK = "writer.lock"
 FORMAT = 1
 _NAMES = re.compile(r"(vectors|rows)-\d{6}\.(faiss|parquet)")
 
@@ -83,6 +87,23 @@ def check(folder: Path, file: StoredFile) -> Path:
     if stored(path) != file:
         raise SearchIndexError(f"{path} is not as it was written: make the index again in a new folder")
     return path
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of an index, which ends with its process. Raises SearchIndexError where another holds it."""
+    try:
+        file = (folder / LOCK).open("a")
+    except OSError as error:
+        raise SearchIndexError(
+            f"{folder} cannot be written to ({error.strerror}): mend its permissions, or copy it"
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SearchIndexError(f"another process is changing {folder}: wait until it has ended") from error
+        yield
 
 
 def publish(folder: Path, files: IndexFiles) -> None:

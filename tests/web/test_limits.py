@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import math
 import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -315,6 +316,16 @@ def test_without_an_index_nothing_is_searched(served: Any, start: Start) -> None
     assert client.get("/api/model").json()["index"] is None
     refused(client.post("/api/search", data={"text": "A mass."}), 404, "start it with --index")
     assert client.get("/api/indexed/test-0%2Fimage%2F0").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["seconds", "wait"])
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_limit_is_a_number(name: str, value: float) -> None:
+    from cxr_clip.errors import ServeError
+    from cxr_clip.web.limits import Limits
+
+    with pytest.raises(ServeError, match=f"the limit {name} is {value}: give a number above 0"):
+        Limits(**{name: value})
 
 
 def test_pictures_of_more_kinds_are_read(client: Client) -> None:

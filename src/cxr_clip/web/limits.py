@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from math import isfinite
 
 from cxr_clip.errors import ServeError
 
@@ -29,8 +30,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value <= 0 and not (name == "wait" and value == 0):
-                raise ServeError(f"the limit {name} is {value}: give more than 0")
+            if not isfinite(value) or (value <= 0 and not (name == "wait" and value == 0)):
+                raise ServeError(f"the limit {name} is {value}: give a number above 0")
 
     @property
     def field_bytes(self) -> int:

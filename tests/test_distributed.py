@@ -60,7 +60,9 @@ def test_workers_have_the_loss_and_the_gradients_of_one(count: int, rows: int, t
 @pytest.mark.parametrize("name", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"])
 def test_processes_that_know_nothing_of_each_other_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for known in ("RANK", "WORLD_SIZE", "MASTER_ADDR"):
-        monkeypatch.delenv(known, raising=False)
+        monkeypatch.setenv(known, "0")
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.delenv("MASTER_PORT", raising=False)
     monkeypatch.setenv(name, "8")
     with pytest.raises(TrainingError, match=f"{name}=8 says .* started several times .* torchrun"), joined_workers():
         pass

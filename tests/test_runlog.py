@@ -120,3 +120,15 @@ def test_a_warning_is_an_entry_and_a_line_on_the_terminal(tmp_path: Path) -> Non
     assert lines_of(tmp_path)[0]["signature"] == "collapse of the texts"
     assert "epoch 1.5  warning: one point. Try: look at the texts.\n" in output.file.getvalue()
     assert [entry["kind"] for entry in RunLog(tmp_path, total_steps=10).open_at(3)] == ["warning"]
+
+
+def test_a_log_that_cannot_be_written_anew_is_told(tmp_path: Path) -> None:
+    with RunLog(tmp_path, total_steps=2) as log:
+        log.open_at(0)
+        log.training(1, 0.5, {"loss": 1.0})
+    (tmp_path / "metrics.jsonl.partial").mkdir()
+    with (
+        RunLog(tmp_path, total_steps=2) as log,
+        pytest.raises(TrainingError, match=r"metrics\.jsonl cannot be written"),
+    ):
+        log.open_at(1)

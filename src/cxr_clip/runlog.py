@@ -52,12 +52,15 @@ class RunLog:
     def open_at(self, step: int) -> tuple[Entry, ...]:
         """Start, without the entries after `step` that are there: a continued run writes them again.
 
-        Returns those that stay.
+        Returns those that stay. Raises TrainingError where the log cannot be written.
         """
         kept: list[str] = []
         if self._path is not None and self._path.is_file():
             kept = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-            write_whole(self._path, "".join(f"{line}\n" for line in kept))
+            try:
+                write_whole(self._path, "".join(f"{line}\n" for line in kept))
+            except OSError as error:
+                raise _unwritable(self._path, error) from error
         if self._new_board is not None:
             self._board = self._new_board(purge_step=step + 1)
         if self._display is not None:
@@ -100,14 +103,18 @@ class RunLog:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
-            raise TrainingError(
-                f"{path} cannot be written ({error}): make room there, or mend its permissions, and give the "
-                "same command again, which continues from the last checkpoint"
-            ) from error
+            raise _unwritable(path, error) from error
         if self._board is not None:
             for name, value in figures.items():
                 add = self._board.add_text if isinstance(value, str) else self._board.add_scalar
                 add(f"{kind}/{name}", value, step)
+
+
+def _unwritable(path: Path, error: OSError) -> TrainingError:
+    return TrainingError(
+        f"{path} cannot be written ({error}): make room there, or mend its permissions, and give the same command "
+        "again, which continues from the last checkpoint"
+    )
 
 
 class _Display:

@@ -219,6 +219,12 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
     assert train_run(recipe, tmp_path, progress=False).result.state.step == 8
 
 
+def test_a_run_folder_that_cannot_be_written_is_told(manifest: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(TrainingError, match=r"run folder .*file/run cannot be written \(.*Not a directory.* another"):
+        train_run(tiny_recipe(manifest), tmp_path / "file" / "run", progress=False)
+
+
 def test_too_few_studies_for_a_batch_are_told(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"8 training studies do not fill one batch of 9: set train\.batch_size=8"):
         train_run(tiny_recipe(manifest, ("train.batch_size", 9)), tmp_path, progress=False)

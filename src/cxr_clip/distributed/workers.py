@@ -39,7 +39,7 @@ def started_workers() -> Workers:
 
     Raises TrainingError where one started several processes and told them nothing of each other.
     """
-    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
         _refuse_strangers()
         return SINGLE
     return Workers(rank=int(os.environ["RANK"]), count=int(os.environ["WORLD_SIZE"]))

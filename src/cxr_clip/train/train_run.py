@@ -18,7 +18,7 @@ from cxr_clip.data.dataset import StudyDataset
 from cxr_clip.data.hold_out import HeldOutCounts
 from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, refuse_disagreement, replicate
-from cxr_clip.errors import CheckpointError, HubError
+from cxr_clip.errors import CheckpointError, HubError, TrainingError
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
 from cxr_clip.model.lora import require_peft
@@ -72,9 +72,7 @@ def train_run(
     gather_objects("looked", workers)  # nobody looks any more, so the folder may change
     if there is None and workers.leads:
         # Not before all of the recipe has proved possible: the mended one must find no run of another recipe here.
-        checkpoint.write_run(folder, run)
-        (folder / checkpoint.STUDIES).write_text(f"{fingerprint(sources)}\n", encoding="utf-8")
-        _keep_counts(folder, assemble.held_out(sources))
+        _begin(folder, run, sources)
     console = Console(stderr=True) if progress and workers.leads else None
     if there is None and console is not None and recipe.model.start_from is not None:
         words = f"towers, tokeniser, projections and scale are those of {recipe.model.start_from}"
@@ -89,6 +87,19 @@ def train_run(
         with profiled(folder) if profile and workers.leads else nullcontext() as after_step:
             result = train(training, resume=resume, weights=weights, log=log, after_step=after_step)
     return Trained(result, _summary(result, folder) + (f"\n{told(folder)}" if profile else ""))
+
+
+def _begin(folder: Path, run: Run, sources: tuple[assemble.Source, ...]) -> None:
+    """Write all of a run folder that is there before the first step."""
+    try:
+        checkpoint.write_run(folder, run)
+        (folder / checkpoint.STUDIES).write_text(f"{fingerprint(sources)}\n", encoding="utf-8")
+        _keep_counts(folder, assemble.held_out(sources))
+    except OSError as error:
+        raise TrainingError(
+            f"the run folder {folder} cannot be written ({error}): make room there, mend its permissions, or name "
+            "another folder"
+        ) from error
 
 
 def _keep_counts(folder: Path, held_out: Mapping[Split, HeldOutCounts]) -> None:

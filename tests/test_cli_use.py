@@ -1,9 +1,11 @@
 """A trained model in use, by the commands."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,13 @@ import torch
 from PIL import Image
 
 import cxr_clip
+from cxr_clip.calibration import Calibration, PredictionBounds, hash_weights, write_calibration
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.data.store import ImageStore
 from cxr_clip.embed_manifest import STUDIES_IN_PART
 from cxr_clip.embeddings_file import read_embeddings
 from cxr_clip.study import Split
+from support_calibration import EDEMA
 from support_data import made_up_picture, write_tiny_manifest
 from support_models import tiny_run_folder
 from support_programs import environment
@@ -110,6 +114,24 @@ def test_images_are_classified_for_people(
     assert f"{files[1]}: the model abstains: it has hardly any contrast" in shown
     assert "for more" not in shown
     assert command("classify", run, *files, *options, "--always") == 0
+
+
+def test_a_prediction_set_stands_beside_its_probability_and_is_told_what_it_means(
+    command: Command, run: Path, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a rare finding "positive" is no high probability; a reader sees both, and why."""
+    folder = tmp_path / "rare"
+    shutil.copytree(run, folder)
+    positive = PredictionBounds(level=0.9, positive_from=-2.0, negative_to=-1.9)
+    rare = replace(EDEMA, slope=0.0, intercept=-1.4, covariance=((0.0, 0.0), (0.0, 0.01)), prediction=positive)
+    write_calibration(folder, Calibration(hash_weights(folder), "x", Split.VALIDATE, {"Edema": rare}))
+    asked = ("classify", folder, files[0], "--finding", "edema", "--finding", "Fracture", "--device", "cpu")
+    assert command(*asked) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "0.20 (0.17 to 0.23) │ positive │" in shown
+    assert "where the finding is rare, it may be unlikely all the same" in shown
+    assert command(*asked, "--quiet") == 0
+    assert "may be unlikely" not in capsys.readouterr().out
 
 
 def test_images_are_classified_for_programs(

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -33,8 +33,19 @@ class Probability(NamedTuple):
     high: float
 
 
+class Stated(NamedTuple):
+    """How many studies are positive, and how many negative, of a finding."""
+
+    positives: int
+    negatives: int
+
+
 class Answer(StrEnum):
-    """A prediction set of a finding in a word: one answer, both (the model abstains), or none (unlike either class)."""
+    """A prediction set of a finding in a word: one answer, both (the model abstains), or none (unlike either class).
+
+    POSITIVE says that few negative studies have such a score, not that the finding is likely: where it is rare, most
+    studies of the set can be negative all the same. The probability says how likely it is.
+    """
 
     POSITIVE = "positive"
     NEGATIVE = "negative"
@@ -108,13 +119,15 @@ class FindingCalibration:
 class Calibration:
     """The calibrated findings of a run, by name; `weights` is the SHA-256 of the weights file they belong to.
 
-    It was fitted on the studies of `split` in a manifest folder of the name `manifest`.
+    It was fitted on the studies of `split` in a manifest folder of the name `manifest`. `left_out` are the findings of
+    the prompts that had too few studies of a class, with what they had.
     """
 
     weights: str
     manifest: str
     split: Split
     findings: Mapping[str, FindingCalibration]
+    left_out: Mapping[str, Stated] = field(default_factory=dict)
 
     def probability(self, finding: str, score: float) -> Probability:
         """Return (probability, low, high) of a finding. Raises CheckpointError where it was not calibrated."""

@@ -212,6 +212,9 @@ def show_calibration(calibration: "Calibration") -> None:
         numbers = (f"{value:.3f}" for value in vars(one.thresholds["youden"]).values())
         table.add_row(name, f"{one.positives:,} of {one.n:,}", *numbers)
     console.print(table)
+    few = (f"{name} ({one.positives:,}, {one.negatives:,})" for name, one in calibration.left_out.items())
+    if calibration.left_out:
+        say(f"left out, too few studies (positive, negative): {', '.join(few)}")
 
 
 def show_comparison(comparison: "Comparison", names: tuple[str, str]) -> None:
@@ -244,11 +247,11 @@ def show_classification(answer: "Classification") -> None:
         say(f"{answer.name}: the model abstains: {'; '.join(answer.abstained)}")
         return
     of = f", {answer.images} images" if answer.images > 1 else ""
-    table = Table(
-        "finding", "score", "probability (95 % interval)", title=_cell(answer.name + of), title_justify="left"
-    )
+    said = any(one.answer is not None for one in answer.findings)
+    columns = ("finding", "score", "probability (95 % interval)", *(["prediction set"] if said else []))
+    table = Table(*columns, title=_cell(answer.name + of), title_justify="left")
     for one in answer.findings:
-        table.add_row(_cell(one.finding), f"{one.score:+.3f}", one.meaning)
+        table.add_row(_cell(one.finding), f"{one.score:+.3f}", one.meaning, *([one.answer or ""] if said else []))
     console.print(table)
 
 

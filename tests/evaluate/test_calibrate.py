@@ -1,20 +1,24 @@
 """A run and a validation split in, calibration.json out; never from the test split."""
 
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
-from cxr_clip.calibration import read_calibration
-from cxr_clip.data.manifest import read_manifest
+from cxr_clip.calibration import CALIBRATION, read_calibration
+from cxr_clip.data.manifest import ManifestWriter, read_manifest
 from cxr_clip.errors import CheckpointError, EvaluationError, PromptError
+from cxr_clip.evaluate import calibrate
 from cxr_clip.evaluate.benchmarks import EvaluationOptions
 from cxr_clip.evaluate.calibrate import CalibrationRequest, calibrate_findings, calibrate_run
 from cxr_clip.evaluate.evaluate_run import EvaluationRequest, evaluate_run
 from cxr_clip.evaluate.score_findings import score_studies
 from cxr_clip.evaluate.scores import read_scores
-from cxr_clip.study import Split
+from cxr_clip.study import Certainty, Split
 from support_data import write_tiny_manifest
 from support_models import tiny_run_folder
 
@@ -97,6 +101,50 @@ def test_the_test_split_is_refused_and_so_is_what_cannot_be_fitted(run, manifest
     empty = write_tiny_manifest(tmp_path / "empty", train=2, validate=0, test=2)
     with pytest.raises(EvaluationError, match="has no study in the split 'validate'"):
         calibrate_run(run, CalibrationRequest(empty))
+
+
+def relabelled(manifest: Path, folder: Path, change: Callable[[dict[str, Certainty]], dict[str, Certainty]]) -> Path:
+    """A copy of a manifest, its shards too, whose studies have other labels."""
+    shutil.copytree(manifest, folder)
+    with ManifestWriter(folder / "manifest.parquet") as writer:
+        for study in read_manifest(manifest):
+            writer.write(replace(study, findings=change(dict(study.findings))))
+    return folder
+
+
+def all_negative(findings: dict[str, Certainty]) -> dict[str, Certainty]:
+    return dict.fromkeys(findings, Certainty.NEGATIVE)
+
+
+def all_uncertain(findings: dict[str, Certainty]) -> dict[str, Certainty]:
+    return dict.fromkeys(findings, Certainty.UNCERTAIN)
+
+
+def test_where_nothing_can_be_fitted_the_mend_is_told_before_anything_is_embedded(run, manifest, tmp_path, monkeypatch):
+    (run / CALIBRATION).unlink(missing_ok=True)
+    monkeypatch.setattr(calibrate, "score_studies", None)
+    with pytest.raises(
+        EvaluationError, match=r"comes nearest with \d+ and \d+: take a larger .* --min-positives [3-7] "
+    ):
+        calibrate_run(run, CalibrationRequest(manifest))
+    with pytest.raises(EvaluationError, match=r"comes nearest with 0 and 16: take a larger split or manifest$"):
+        calibrate_run(run, CalibrationRequest(relabelled(manifest, tmp_path / "negative", all_negative)))
+    with pytest.raises(
+        EvaluationError, match=r"no study .* is positive or negative of a finding of the prompts \(.*Edema"
+    ):
+        calibrate_run(run, CalibrationRequest(relabelled(manifest, tmp_path / "none", all_uncertain), min_positives=1))
+    assert not (run / CALIBRATION).exists()
+
+
+def test_findings_that_are_left_out_are_kept_with_what_they_had(run, manifest, tmp_path):
+    def rarer(findings: dict[str, Certainty]) -> dict[str, Certainty]:
+        return {**findings, "Edema": Certainty.NEGATIVE}
+
+    folder = relabelled(manifest, tmp_path / "rarer", rarer)
+    calibration = calibrate_run(run, CalibrationRequest(folder, min_positives=3))
+    assert calibration.left_out["Edema"] == (0, 16)
+    assert calibration.left_out.keys().isdisjoint(calibration.findings)
+    assert read_calibration(run) == calibration
 
 
 def test_studies_without_a_frontal_image_cannot_be_scored(world, embedder, prompts):

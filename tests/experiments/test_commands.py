@@ -126,10 +126,12 @@ def test_a_learning_curve_is_drawn(command: Command, recipe_file: Path, tmp_path
     assert command("learning-curve", recipe_file, "out", *asked) == 0
     content = json.loads((tmp_path / "out" / "learning-curve.json").read_text())
     assert [one["points"] for one in content["curves"]] == [
-        {"all, 0.5 of the patients": 4, "all": 8},
-        {"all": 2, "all, 2 epochs": 4},
+        {"baseline, 1/2 of the patients": 4, "baseline, all patients": 8},
+        {"baseline, all patients": 2, "baseline, all patients, 2 epochs": 4},
     ]
-    assert "With more training" in (tmp_path / "out" / "learning-curve.html").read_text()
+    page = (tmp_path / "out" / "learning-curve.html").read_text()
+    assert "With more training" in page
+    assert "baseline, 1/2 of the patients is not told apart from baseline, all patients (" in page
 
 
 def test_the_first_three_need_no_download(command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

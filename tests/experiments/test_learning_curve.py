@@ -16,7 +16,7 @@ from cxr_clip.experiments.seed_intervals import SeedFigures, mean_over_seeds
 from cxr_clip.experiments.trials import plan
 from cxr_clip.recipe import load_recipe
 
-LINES = (Arm("all"), Arm("frozen", SHORTHANDS["text=locked"]))
+LINES = (Arm("baseline"), Arm("frozen", SHORTHANDS["text=locked"]))
 
 
 def asked(**changes):
@@ -24,34 +24,50 @@ def asked(**changes):
     return places(LINES, load_recipe(small_recipe()), **{**settings, **changes})
 
 
-def test_every_line_has_parts_the_whole_and_other_numbers_of_epochs() -> None:
-    assert [place.arm.name for place in asked()] == [
-        f"{line}{what}"
-        for line in ("all", "frozen")
-        for what in (", 0.25 of the patients", ", 0.5 of the patients", "", ", 1 epoch")
+def test_every_line_has_parts_and_the_whole_between_fewer_and_more_epochs() -> None:
+    assert [place.arm.name for place in asked(epochs=[5, 1, 3])] == [
+        f"{line}, {what}"
+        for line in ("baseline", "frozen")
+        for what in (
+            "1/4 of the patients",
+            "1/2 of the patients",
+            "all patients, 1 epoch",
+            "all patients",
+            "all patients, 5 epochs",
+        )
     ]
     assert pairs(asked())[:3] == [
-        (f"all, {part}", "all") for part in ("0.25 of the patients", "0.5 of the patients", "1 epoch")
+        (f"baseline, {part}", "baseline, all patients")
+        for part in ("1/4 of the patients", "1/2 of the patients", "all patients, 1 epoch")
+    ]
+
+
+def test_parts_that_train_longer_are_named_for_it_and_have_folders_of_their_own() -> None:
+    names = [arm.name for arm in arms_of(asked(equal_steps=True, epochs=[]))]
+    assert names[:3] == [
+        "baseline, 1/4 of the patients, 12 epochs",
+        "baseline, 1/2 of the patients, 6 epochs",
+        "baseline, all patients",
     ]
 
 
 def test_the_part_and_the_training_take_the_seed(tmp_path: Path) -> None:
     trials = plan(small_recipe(), arms_of(asked()), tmp_path, seeds=2)
-    part = [trial.recipe for trial in trials if trial.arm.name == "frozen, 0.5 of the patients"]
+    part = [trial.recipe for trial in trials if trial.arm.name == "frozen, 1/2 of the patients"]
     assert [(one.data.part.fraction, one.data.part.seed, one.train.seed) for one in part] == [(0.5, 0, 0), (0.5, 1, 1)]
     assert {one.model.text.train for one in part} == {"locked"}
 
 
 def test_equal_steps_are_more_epochs_of_fewer_studies(tmp_path: Path) -> None:
     trials = plan(small_recipe(), arms_of(asked(equal_steps=True)), tmp_path, seeds=1)
-    assert [trial.recipe.train.epochs for trial in trials[:4]] == [12, 6, 3, 1]
+    assert [trial.recipe.train.epochs for trial in trials[:4]] == [12, 6, 1, 3]
 
 
 def test_a_line_with_epochs_of_its_own_is_the_whole_of_its_parts(tmp_path: Path) -> None:
     long = (Arm("long", ("train.epochs=4",)),)
     found = places(long, load_recipe(small_recipe()), fractions=[Fraction(1, 2)], epochs=[3, 4], equal_steps=True)
     trials = plan(small_recipe(), arms_of(found), tmp_path, seeds=1)
-    assert [trial.recipe.train.epochs for trial in trials] == [8, 4, 3]
+    assert [trial.recipe.train.epochs for trial in trials] == [8, 3, 4]
 
 
 @pytest.mark.parametrize("text", ["0", "3/2", "-1", "1/0", "half"])
@@ -67,14 +83,19 @@ def test_curves_are_drawn_over_studies_and_over_steps() -> None:
         return ArmFigures(name, (), {"auroc/macro": mean}, {"auroc/macro": (0.6, 0.7)}, steps, studies, 60.0)
 
     found = asked(epochs=[1])
-    sizes = {", 0.25 of the patients": (3, 25), ", 0.5 of the patients": (6, 50), "": (12, 100), ", 1 epoch": (4, 100)}
-    arms = [figures(f"{line}{what}", *size) for line in ("all", "frozen") for what, size in sizes.items()]
+    sizes = {
+        "1/4 of the patients": (3, 25),
+        "1/2 of the patients": (6, 50),
+        "all patients": (12, 100),
+        "all patients, 1 epoch": (4, 100),
+    }
+    arms = [figures(f"{line}, {what}", *size) for line in ("baseline", "frozen") for what, size in sizes.items()]
     compared = Compared(tuple(arms), (), {"auroc/macro": 0.5}, seeds=2, resamples=5)
     drawn = curves(found, compared)
     assert [(one.line, one.axis, [amount for amount, _ in one.points]) for one in drawn] == [
-        ("all", "data", [25, 50, 100]),
+        ("baseline", "data", [25, 50, 100]),
         ("frozen", "data", [25, 50, 100]),
-        ("all", "compute", [4, 12]),
+        ("baseline", "compute", [4, 12]),
         ("frozen", "compute", [4, 12]),
     ]
     page = experiment_html("Curve", compared, curves=drawn)

@@ -107,13 +107,13 @@ def learning_curve(
     Example: cxr-clip learning-curve recipes/openi.yaml runs/curve --fractions 1/4,1/2,1
     """
     from cxr_clip.experiments import learning_curve as curve
-    from cxr_clip.experiments.arms import Arm, read_arm
+    from cxr_clip.experiments.arms import BASELINE, Arm, read_arm
     from cxr_clip.experiments.experiment import Experiment
     from cxr_clip.experiments.written import write_experiment
 
     plain = _recipe(recipe, overrides)
     places = curve.places(
-        (Arm("all"), *(read_arm(text, plain) for text in line or ())),
+        (Arm(BASELINE), *(read_arm(text, plain) for text in line or ())),
         plain,
         fractions=[curve.read_fraction(text) for text in fractions.split(",")],
         epochs=_whole_numbers(epochs),

@@ -22,6 +22,10 @@ from cxr_clip.study import Split, View
 from cxr_clip.terminal import bar, say, say_json, show_classification
 
 ABSTAINED = 3
+PREDICTION_SET = (
+    "prediction set: positive = few studies without the finding score so high, which is no probability; where the "
+    "finding is rare, it may be unlikely all the same"
+)
 # Who is done first waits for the others; one that is killed is noticed at once.
 SLOWEST_WORKER = timedelta(days=1)
 
@@ -106,6 +110,8 @@ def classify(
             say_json(answer)
         else:
             show_classification(answer)
+    if not (as_json or quiet) and any(one.answer for answer in answers for one in answer.findings):
+        say(PREDICTION_SET)
     if not as_json and not quiet and not always and model.reference is None:
         say(f"Only colour, contrast and shape of the pictures were checked; for more: cxr-clip reference {run}")
     if any(answer.abstained for answer in answers):

@@ -33,6 +33,18 @@ class Scan:
     digests: NDArray[np.uint64]
     hashes: NDArray[np.uint8]
 
+    @classmethod
+    def unread(cls, rows: NDArray[np.int64]) -> "Scan":
+        """The scan of images of these rows that are not read yet; it is filled in place."""
+        count = len(rows)
+        return cls(
+            rows,
+            present=np.zeros(count, dtype=np.bool_),
+            readable=np.zeros(count, dtype=np.bool_),
+            digests=np.zeros(count, dtype=np.uint64),
+            hashes=np.zeros((count, HASH_BYTES), dtype=np.uint8),
+        )
+
 
 @dataclass(frozen=True)
 class _Stretch:
@@ -51,13 +63,7 @@ def scan_images(table: pa.Table, root: Path, *, threads: int, advance: Advance |
     beyond the end of theirs are not present and do not decode.
     """
     rows, images = elements(table, "images")
-    scan = Scan(
-        rows=rows,
-        present=np.zeros(len(rows), dtype=np.bool_),
-        readable=np.zeros(len(rows), dtype=np.bool_),
-        digests=np.zeros(len(rows), dtype=np.uint64),
-        hashes=np.zeros((len(rows), HASH_BYTES), dtype=np.uint8),
-    )
+    scan = Scan.unread(rows)
     done = 0
     # Threads suffice: decoding and digests leave the interpreter free.
     with ThreadPoolExecutor(threads) as pool:

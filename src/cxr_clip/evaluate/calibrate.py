@@ -1,22 +1,23 @@
 """Everything that is fitted on validation scores, for each finding: probabilities, thresholds, prediction sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_clip.calibration import Calibration, FindingCalibration, hash_weights, write_calibration
+from cxr_clip.calibration import Calibration, FindingCalibration, Stated, hash_weights, write_calibration
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.data.prompts import ZeroShotPrompt, load_zero_shot_prompts
+from cxr_clip.data.stated import stated
 from cxr_clip.data.store import ImageStore
 from cxr_clip.embed import load
 from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate.conformal import prediction_bounds
 from cxr_clip.evaluate.operating_points import choose_thresholds
 from cxr_clip.evaluate.platt import fit_platt, fit_temperature
-from cxr_clip.evaluate.score_findings import score_studies
+from cxr_clip.evaluate.score_findings import score_studies, usable_studies
 from cxr_clip.evaluate.scores import FindingScores
 from cxr_clip.evaluate.study_images import Advance
-from cxr_clip.study import Split
+from cxr_clip.study import Split, Study
 
 MIN_POSITIVES = 10
 
@@ -53,6 +54,7 @@ def calibrate_run(
     if not len(studies):
         raise EvaluationError(f"{request.manifest} has no study in the split {request.split.value!r}: choose another")
     prompts = load_zero_shot_prompts(request.style, request.prompts)
+    left_out = _left_out(count_stated(studies, prompts), request)
     scores = score_studies(
         embedder,
         studies,
@@ -62,15 +64,43 @@ def calibrate_run(
         advance=advance,
     )
     findings = calibrate_findings(scores, prompts, style=request.style, min_positives=request.min_positives)
-    if not findings:
-        raise EvaluationError(
-            f"no finding has {request.min_positives} positive and {request.min_positives} negative studies in the "
-            f"split {request.split.value!r} of {request.manifest}: take a larger one, or a smaller --min-positives"
-        )
     name = request.manifest.resolve().name
-    calibration = Calibration(hash_weights(run), manifest=name, split=request.split, findings=findings)
+    calibration = Calibration(
+        hash_weights(run), manifest=name, split=request.split, findings=findings, left_out=left_out
+    )
     write_calibration(run, calibration)
     return calibration
+
+
+def count_stated(studies: Iterable[Study], prompts: Mapping[str, ZeroShotPrompt]) -> Mapping[str, Stated]:
+    """How many studies with an image in use are positive, and negative, of each finding of the prompts.
+
+    Raises EvaluationError where no study has such an image.
+    """
+    usable = usable_studies(studies)
+    labels = {prompt.finding: stated(usable, prompt.finding)[1] for prompt in prompts.values()}
+    return {finding: Stated(int(one.sum()), int((~one).sum())) for finding, one in labels.items()}
+
+
+def _left_out(counts: Mapping[str, Stated], request: CalibrationRequest) -> Mapping[str, Stated]:
+    """The findings with too few studies. Raises EvaluationError where that is all of them, before anything is made."""
+    left_out = {finding: one for finding, one in counts.items() if min(one) < request.min_positives}
+    if len(left_out) < len(counts):
+        return left_out
+    where = f"the split {request.split.value!r} of {request.manifest}"
+    if not any(map(any, counts.values())):
+        raise EvaluationError(
+            f"nothing can be calibrated: no study in {where} is positive or negative of a finding of the prompts "
+            f"({', '.join(counts)}): take another split or a manifest with labels"
+        )
+    nearest = max(counts, key=lambda finding: (min(counts[finding]), max(counts[finding])))
+    least, some = min(counts[nearest]), counts[nearest]
+    mend = f", or --min-positives {least} for less certain figures" if least else ""
+    raise EvaluationError(
+        f"nothing can be calibrated: no finding has {request.min_positives} positive and {request.min_positives} "
+        f"negative studies in {where}; {nearest} comes nearest with {some.positives} and {some.negatives}: take a "
+        f"larger split or manifest{mend}"
+    )
 
 
 def calibrate_findings(

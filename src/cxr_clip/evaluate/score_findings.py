@@ -28,12 +28,18 @@ def score_studies(
 
     Raises EvaluationError where no study has an image in use.
     """
-    usable = [study for study in studies if images_in_use(study)]
-    if not usable:
-        raise EvaluationError("none of the studies has a frontal image: take another split, or prepare it with views")
+    usable = usable_studies(studies)
     images = embed_studies(embedder, usable, read_image, batch=batch, advance=advance).mean
     found = (_score(embedder, prompt, usable, images, benchmark) for prompt in prompts.values())
     return tuple(one for one in found if len(one.studies))
+
+
+def usable_studies(studies: Iterable[Study]) -> list[Study]:
+    """The studies with an image in use. Raises EvaluationError where there is none."""
+    usable = [study for study in studies if images_in_use(study)]
+    if not usable:
+        raise EvaluationError("none of the studies has a frontal image: take another split, or prepare it with views")
+    return usable
 
 
 def _score(

@@ -1,7 +1,7 @@
 """How figures grow with data and with compute: parts of the patients, and numbers of epochs, on several lines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from cxr_clip.errors import ExperimentError
@@ -10,15 +10,20 @@ from cxr_clip.experiments.comparison import ArmFigures, Compared
 from cxr_clip.recipe import Recipe
 
 DATA, COMPUTE = "data", "compute"
+ALL_PATIENTS = "all patients"
 
 
 @dataclass(frozen=True)
 class Place:
-    """One place of a curve: the arm that is trained there, its line, and what is varied: "data" or "compute"."""
+    """One place of a curve: the arm that is trained there, its line, and what is varied: "data" or "compute".
+
+    `whole` is the arm of the line with all patients and its own number of epochs, which is on both axes.
+    """
 
     arm: Arm
-    line: Arm
+    line: str
     axis: str
+    whole: Arm
 
 
 def read_fraction(text: str) -> Fraction:
@@ -35,25 +40,33 @@ def read_fraction(text: str) -> Fraction:
 def places(
     lines: Sequence[Arm], recipe: Recipe, *, fractions: Sequence[Fraction], epochs: Sequence[int], equal_steps: bool
 ) -> list[Place]:
-    """List the places of every line: parts of the patients with all epochs, then all patients with other epochs.
+    """List the places of every line: parts of the patients, then all of them with fewer epochs to more.
 
     The subsets of a seed are nested. With `equal_steps` a part is trained so many more epochs that it makes about as
     many steps as the whole.
     """
     found: list[Place] = []
     for line in lines:
-        whole = _epochs(line, recipe)
-        for fraction in sorted(set(fractions) - {1}):
-            found.append(Place(_part(line, fraction, whole if equal_steps else None), line, DATA))
-        found.append(Place(line, line, DATA))
-        for count in sorted(set(epochs) - {whole}):
-            arm = Arm(
-                f"{line.name}, {count} {'epoch' if count == 1 else 'epochs'}",
-                (*line.overrides, f"train.epochs={count}"),
-                line.seeded,
-            )
-            found.append(Place(arm, line, COMPUTE))
+        own = _epochs(line, recipe)
+        whole = replace(line, name=f"{line.name}, {ALL_PATIENTS}")
+        parts = [_part(line, fraction, own if equal_steps else None) for fraction in sorted(set(fractions) - {1})]
+        others = {count: _longer(line, count) for count in sorted(set(epochs) - {own})}
+        fewer = [arm for count, arm in others.items() if count < own]
+        more = [arm for count, arm in others.items() if count > own]
+        placed = [(arm, DATA) for arm in parts] + [(arm, COMPUTE) for arm in fewer]
+        placed += [(whole, DATA)] + [(arm, COMPUTE) for arm in more]
+        found += [Place(arm, line.name, axis, whole) for arm, axis in placed]
     return found
+
+
+def _longer(line: Arm, epochs: int) -> Arm:
+    """The arm of all patients with another number of epochs."""
+    name = f"{line.name}, {ALL_PATIENTS}, {_in_words(epochs)}"
+    return Arm(name, (*line.overrides, f"train.epochs={epochs}"), line.seeded)
+
+
+def _in_words(epochs: int) -> str:
+    return "1 epoch" if epochs == 1 else f"{epochs} epochs"
 
 
 def _epochs(line: Arm, recipe: Recipe) -> int:
@@ -64,16 +77,17 @@ def _epochs(line: Arm, recipe: Recipe) -> int:
 
 def _part(line: Arm, fraction: Fraction, whole: int | None) -> Arm:
     """The arm of a part; `whole` is how many epochs of all patients it makes up for, None for those of the line."""
-    changes = [f"data.part.fraction={float(fraction)}"]
+    changes, name = [f"data.part.fraction={float(fraction)}"], f"{line.name}, {fraction} of the patients"
     if whole is not None:
-        changes.append(f"train.epochs={round(whole / fraction)}")
-    name = f"{line.name}, {float(fraction):g} of the patients"
+        epochs = round(whole / fraction)
+        changes.append(f"train.epochs={epochs}")
+        name += f", {_in_words(epochs)}"
     return Arm(name, (*line.overrides, *changes), seeded=(*line.seeded, "data.part.seed"))
 
 
 def pairs(found: Sequence[Place]) -> list[tuple[str, str]]:
     """Every place against the whole of its line."""
-    return [(place.arm.name, place.line.name) for place in found if place.arm is not place.line]
+    return [(place.arm.name, place.whole.name) for place in found if place.arm is not place.whole]
 
 
 def arms_of(found: Sequence[Place]) -> tuple[Arm, ...]:
@@ -95,8 +109,8 @@ def curves(found: Sequence[Place], compared: Compared) -> tuple[Curve, ...]:
     by_name = {arm.name: arm for arm in compared.arms}
     drawn: list[Curve] = []
     for axis in (DATA, COMPUTE):
-        for line in dict.fromkeys(place.line.name for place in found):
-            here = [one for one in found if one.line.name == line and (one.axis == axis or one.arm is one.line)]
+        for line in dict.fromkeys(place.line for place in found):
+            here = [one for one in found if one.line == line and (one.axis == axis or one.arm is one.whole)]
             arms = [by_name[one.arm.name] for one in here]
             points = sorted(((arm.studies if axis == DATA else arm.steps, arm) for arm in arms), key=lambda one: one[0])
             if len(points) > 1:

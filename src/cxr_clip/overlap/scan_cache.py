@@ -5,9 +5,11 @@ audits of parts of a manifest share what they read.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -15,39 +17,44 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cxr_clip.data.columns import elements
-from cxr_clip.data.scan import HASH_BYTES, Scan, scan_images
+from cxr_clip.data.scan import Scan, scan_images
 from cxr_clip.errors import EvaluationError
 from cxr_clip.inside import path_inside
 from cxr_clip.overlap.nearest import Advance, after
 from cxr_clip.whole_files import whole_file
 
+FOUND = ("present", "readable", "digests", "hashes")
 # Raised with every change of what a scan holds or how a hash is made.
 VERSION = 2
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is known of the images of one shard, in the order of their offsets, each of which is there once."""
+    """What is known of the images of one shard, each of which has its offset as its row, in the order of these."""
 
-    offsets: NDArray[np.int64]
     lengths: NDArray[np.int64]
-    present: NDArray[np.bool_]
-    readable: NDArray[np.bool_]
-    digests: NDArray[np.uint64]
-    hashes: NDArray[np.uint8]
+    scan: Scan
 
     def places(self, offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where these images stand in the arrays; -1 for those that are not known."""
-        if not len(self.offsets):
+        if not len(self.lengths):
             return np.full(len(offsets), -1)
-        near = np.minimum(np.searchsorted(self.offsets, offsets), len(self.offsets) - 1)
-        return np.where((self.offsets[near] == offsets) & (self.lengths[near] == lengths), near, -1)
+        near = np.minimum(np.searchsorted(self.scan.rows, offsets), len(self.lengths) - 1)
+        return np.where((self.scan.rows[near] == offsets) & (self.lengths[near] == lengths), near, -1)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All of it by name."""
+        return {"lengths": self.lengths, **vars(self.scan)}
 
     def with_new(self, new: "_Kept") -> "_Kept":
         """These and others; of two at one offset the new one is kept."""
-        both = {one.name: np.concatenate([getattr(part, one.name) for part in (new, self)]) for one in fields(_Kept)}
-        first = np.unique(both["offsets"], return_index=True)[1]
-        return _Kept(**{name: values[first] for name, values in both.items()})
+        both = {name: np.concatenate([values, self.arrays()[name]]) for name, values in new.arrays().items()}
+        first = np.unique(both["rows"], return_index=True)[1]
+        return _of_arrays({name: values[first] for name, values in both.items()})
+
+
+def _of_arrays(arrays: Mapping[str, NDArray[Any]]) -> _Kept:
+    return _Kept(arrays["lengths"], Scan(**{one.name: arrays[one.name] for one in fields(Scan)}))
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def scanned(table: pa.Table, root: Path, *, threads: int, cache: Path | None, ad
     if asked.any():
         counted = after(advance, int((~asked).sum()), len(asked))
         found = scan_images(table.take(np.unique(scan.rows[asked])), root, threads=threads, advance=counted)
-        for name in ("present", "readable", "digests", "hashes"):
+        for name in FOUND:
             getattr(scan, name)[asked] = getattr(found, name)
         for shard in shards:
             if not known[shard.numbers].all():
@@ -87,20 +94,14 @@ def _from_kept(table: pa.Table, shards: list[_InShard]) -> tuple[Scan, NDArray[n
     """The scan as far as it is known, and of which images it is."""
     rows, _ = elements(table, "images")
     known = np.zeros(len(rows), dtype=np.bool_)
-    scan = Scan(
-        rows=rows,
-        present=np.zeros(len(rows), dtype=np.bool_),
-        readable=np.zeros(len(rows), dtype=np.bool_),
-        digests=np.zeros(len(rows), dtype=np.uint64),
-        hashes=np.zeros((len(rows), HASH_BYTES), dtype=np.uint8),
-    )
+    scan = Scan.unread(rows)
     for shard in shards:
         kept = _read(shard.file)
         places = kept.places(shard.offsets, shard.lengths)
         numbers, places = shard.numbers[places >= 0], places[places >= 0]
         known[numbers] = True
-        for name in ("present", "readable", "digests", "hashes"):
-            getattr(scan, name)[numbers] = getattr(kept, name)[places]
+        for name in FOUND:
+            getattr(scan, name)[numbers] = getattr(kept.scan, name)[places]
     return scan, known
 
 
@@ -127,31 +128,22 @@ def _file_name(shard: Path) -> str:
 
 def _keep(shard: _InShard, scan: Scan) -> None:
     """Keep what the scan has of a shard, with what others have kept of it meanwhile."""
-    numbers = shard.numbers
-    new = _Kept(
-        offsets=shard.offsets,
-        lengths=shard.lengths,
-        present=scan.present[numbers],
-        readable=scan.readable[numbers],
-        digests=scan.digests[numbers],
-        hashes=scan.hashes[numbers],
-    )
+    new = _Kept(shard.lengths, Scan(shard.offsets, *(getattr(scan, name)[shard.numbers] for name in FOUND)))
     kept = _read(shard.file).with_new(new)
     # Audits in several processes may write at once: each under a name of its own.
     own = shard.file.with_name(f"{shard.file.name}.{os.getpid()}")
     with whole_file(own) as partial, partial.open("wb") as file:
-        np.savez(file, **{one.name: getattr(kept, one.name) for one in fields(_Kept)})
+        np.savez(file, allow_pickle=False, **kept.arrays())
     own.replace(shard.file)
 
 
 def _read(path: Path) -> _Kept:
     """What is kept in a file; nothing where there is none."""
     if not path.is_file():
-        none = np.zeros(0, dtype=np.int64)
-        flags, hashes = none.astype(np.bool_), np.zeros((0, HASH_BYTES), dtype=np.uint8)
-        return _Kept(none, none, flags, flags, none.astype(np.uint64), hashes)
+        nothing = np.zeros(0, dtype=np.int64)
+        return _Kept(nothing, Scan.unread(nothing))
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            return _Kept(**{one.name: kept[one.name] for one in fields(_Kept)})
+            return _of_arrays(kept)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise EvaluationError(f"{path} is no scan of images ({error}): delete it, and they are read again") from error

@@ -1,5 +1,7 @@
 """Arms beside each other, from the scores and ranks that evaluations keep."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -9,6 +11,7 @@ from cxr_clip.evaluate.multiplicity import holm
 from cxr_clip.evaluate.scores import read_scores
 from cxr_clip.experiments.comparison import compare_arms
 from cxr_clip.experiments.measured import IMAGE_TO_TEXT, MACRO
+from cxr_clip.experiments.words import protocol
 
 SEEDS = range(3)
 
@@ -76,6 +79,25 @@ def test_better_ranks_are_a_higher_recall(write_trial) -> None:
 def test_a_single_patient_is_no_comparison(write_trial) -> None:
     with pytest.raises(ExperimentError, match="one patient"):
         compare_arms([write_trial("one", 0, noise=1.0, studies=2)], resamples=100)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((3, 5), "the most of any seed: one: 5. The figures are of all tested studies"),
+        ((0, 0), "No tested study shares a patient"),
+        ((None, None), "Not every run was looked at"),
+    ],
+)
+def test_tested_studies_that_were_trained_on_are_told(write_trial, counts: tuple[int | None, ...], words: str) -> None:
+    trials = [write_trial("one", seed, noise=1.0) for seed in SEEDS[: len(counts)]]
+    for trial, count in zip(trials, counts, strict=True):
+        path = trial.folder / "report.json"
+        report = json.loads(path.read_text())
+        path.write_text(json.dumps({**report, "overlap": {"retrieval": {"studies": count}, "other": {"studies": 80}}}))
+    compared = compare_arms(trials, resamples=100)
+    assert compared.arms[0].trained_on == counts[1]
+    assert any(words in sentence for sentence in protocol(compared))
 
 
 def test_trials_on_other_studies_are_refused(write_trial) -> None:

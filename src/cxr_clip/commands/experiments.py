@@ -248,7 +248,7 @@ def _told(quiet: bool) -> Iterator[Callable[[int, int, "Trial"], None]]:
 
 def _show(compared: "Compared") -> None:
     from cxr_clip.experiments.measured import FIGURES
-    from cxr_clip.experiments.words import summary
+    from cxr_clip.experiments.words import summary, trained_on
 
     rows = [
         (arm.name, FIGURES[name], f"{mean.estimate.value:.3f} ({mean.estimate.low:.3f} to {mean.estimate.high:.3f})")
@@ -260,3 +260,5 @@ def _show(compared: "Compared") -> None:
     for name, words in FIGURES.items():
         for sentence in summary(compared, name):
             say(f"{words}: {sentence}")
+    if any(arm.trained_on for arm in compared.arms):
+        say(f"note: {trained_on(compared)}")

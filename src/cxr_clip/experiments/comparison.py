@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cxr_clip.evaluate.multiplicity import holm
 from cxr_clip.experiments.arms import Arm
-from cxr_clip.experiments.measured import measure_arms
+from cxr_clip.experiments.measured import measure_arms, read_trained_on
 from cxr_clip.experiments.seed_intervals import SeedFigures, SeedMean, mean_over_seeds
 from cxr_clip.experiments.trials import Trial, read_spent
 
@@ -14,7 +14,8 @@ from cxr_clip.experiments.trials import Trial, read_spent
 class ArmFigures:
     """What came out of an arm: every figure over its seeds and of each seed; and what its trials took.
 
-    `steps` and `studies` are of one trial, `processor_seconds` of all.
+    `steps` and `studies` are of one trial, `processor_seconds` of all. `trained_on`: how many of the tested studies share
+    something with the training, the most of any trial; None where nobody looked.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ArmFigures:
     steps: int
     studies: int
     processor_seconds: float
+    trained_on: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def contrasts(
 def _arm_figures(trials: Sequence[Trial], figures: Mapping[str, SeedFigures]) -> ArmFigures:
     arm: Arm = trials[0].arm
     spent = [read_spent(trial) for trial in trials]
+    audited = [count for trial in trials if (count := read_trained_on(trial.folder)) is not None]
     return ArmFigures(
         name=arm.name,
         overrides=arm.overrides,
@@ -97,4 +100,5 @@ def _arm_figures(trials: Sequence[Trial], figures: Mapping[str, SeedFigures]) ->
         steps=spent[0].steps,
         studies=spent[0].studies,
         processor_seconds=sum(one.processor_seconds for one in spent),
+        trained_on=max(audited, default=None),
     )

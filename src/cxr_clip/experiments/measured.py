@@ -17,7 +17,7 @@ from cxr_clip.experiments.seed_intervals import SeedFigures
 from cxr_clip.experiments.trials import Trial
 from cxr_clip.metrics import auroc, weighted_auroc
 
-ZERO_SHOT = "zero_shot/standard"
+ZERO_SHOT, RETRIEVAL = "zero_shot/standard", "retrieval"
 MACRO = "auroc/macro"
 IMAGE_TO_TEXT, TEXT_TO_IMAGE = "image_to_text/recall_at_10", "text_to_image/recall_at_10"
 # What an experiment compares, by its name in words.
@@ -69,9 +69,19 @@ class Kept:
 def read_kept(folder: Path) -> Kept:
     """Read what the evaluation in a run folder kept of the figures that are compared."""
     scores = tuple(one for one in read_scores(folder) if one.benchmark == ZERO_SHOT)
-    figures = json.loads((folder / "report.json").read_text(encoding="utf-8"))["benchmarks"].get("retrieval", {})
+    figures = json.loads((folder / "report.json").read_text(encoding="utf-8"))["benchmarks"].get(RETRIEVAL, {})
     chance = {name: figures[f"{name}_chance"]["value"] for name in FIGURES if f"{name}_chance" in figures}
     return Kept(folder, scores, read_ranks(folder), {MACRO: 0.5, **chance})
+
+
+def read_trained_on(folder: Path) -> int | None:
+    """How many tested studies the audit in a run folder found to share something with the training; None without one.
+
+    The most of any benchmark that is compared.
+    """
+    overlap = json.loads((folder / "report.json").read_text(encoding="utf-8")).get("overlap", {})
+    counts = (overlap[name]["studies"] for name in (ZERO_SHOT, RETRIEVAL) if name in overlap)
+    return max((count for count in counts if count is not None), default=None)
 
 
 def measure_arms(

@@ -67,7 +67,7 @@ def _rows(axes: "Axes", names: Sequence[str], height: int) -> None:
     axes.grid(visible=True, axis="x", color=GRID, linewidth=0.6)
 
 
-def _short(name: str, most: int = 52) -> str:
+def _short(name: str, most: int = 60) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 

@@ -30,10 +30,25 @@ def _sentence(one: Contrast) -> str:
     return f"{one.arm} is {'higher' if change.value > 0 else 'lower'} than {one.against} ({found})."
 
 
+def trained_on(compared: Compared) -> str:
+    """Say of how many tested studies the training knows something, arm by arm."""
+    counts = {arm.name: arm.trained_on for arm in compared.arms}
+    if None in counts.values():
+        return "Not every run was looked at for tested studies that it was trained on."
+    if not any(counts.values()):
+        return "No tested study shares a patient, an image or a rare report with the training of any arm."
+    told = "; ".join(f"{name}: {count:,}" for name, count in counts.items())
+    return (
+        "Tested studies that share a patient, an image or a rare report with the training, the most of any seed: "
+        f"{told}. The figures are of all tested studies; the report of each run has those of the others."
+    )
+
+
 def protocol(compared: Compared) -> tuple[str, ...]:
     """Say every choice behind the figures."""
     seeds = (
-        f"Every arm was trained with the seeds 0 to {compared.seeds - 1}: they decide weights, order and augmentation."
+        f"Every arm was trained with the seeds 0 to {compared.seeds - 1}: they decide weights, order and augmentation, "
+        "and which patients a part of them is."
         if compared.seeds > 1
         else "Every arm was trained with one seed: how much depends on the seed is not known, and not in the intervals."
     )
@@ -45,5 +60,6 @@ def protocol(compared: Compared) -> tuple[str, ...]:
         "Differences are paired: the same seed, the same patients and the same resamples for both arms.",
         "Corrected p: Holm's method over all differences of this page together. Words and colours go by it; intervals "
         "are of one difference each.",
+        trained_on(compared),
         "Seeds of one test set tell how training varies; another collection of studies may say otherwise.",
     )

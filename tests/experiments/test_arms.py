@@ -63,6 +63,14 @@ def test_a_source_with_other_sections_than_a_report_leaves_too(recipe_file: Path
     assert [source.manifest.name for source in changed.data.sources] == ["both"]
 
 
+def test_a_seed_that_the_seeds_replace_is_refused(recipe_file: Path, tmp_path: Path) -> None:
+    arms = [Arm("plain"), Arm("other", ("train.seed=5", "train.learning_rate=0.1"))]
+    with pytest.raises(ExperimentError, match=r"train\.seed=5 has no effect on the arm 'other'.*--seeds"):
+        plan(recipe_file, arms, tmp_path, seeds=2)
+    with pytest.raises(ExperimentError, match=r"train\.seed=7 has no effect on the arm 'plain'"):
+        plan(recipe_file, arms[:1], tmp_path, seeds=2, overrides=["train.seed=7"])
+
+
 def test_sources_are_chosen_by_their_positions(recipe_file: Path) -> None:
     plain = load_recipe(recipe_file)
     changed = load_recipe(recipe_file, read_arm("labels alone: sources=1", plain).overrides)

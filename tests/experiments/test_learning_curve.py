@@ -70,6 +70,14 @@ def test_a_line_with_epochs_of_its_own_is_the_whole_of_its_parts(tmp_path: Path)
     assert [trial.recipe.train.epochs for trial in trials] == [8, 3, 4]
 
 
+def test_a_part_of_a_part_is_refused() -> None:
+    recipe = load_recipe(small_recipe())
+    half = load_recipe(small_recipe(), ["data.part.fraction=0.5"])
+    for line, of in ((Arm("half", ("data.part.fraction=0.5",)), recipe), (Arm("all"), half)):
+        with pytest.raises(ExperimentError, match=r"has a data\.part of its own"):
+            places([line], of, fractions=[Fraction(1, 2)], epochs=[], equal_steps=False)
+
+
 @pytest.mark.parametrize("text", ["0", "3/2", "-1", "1/0", "half"])
 def test_what_is_no_part_is_refused(text: str) -> None:
     with pytest.raises(ExperimentError, match="fraction"):

@@ -43,10 +43,11 @@ def places(
     """List the places of every line: parts of the patients, then all of them with fewer epochs to more.
 
     The subsets of a seed are nested. With `equal_steps` a part is trained so many more epochs that it makes about as
-    many steps as the whole.
+    many steps as the whole. Raises ExperimentError where a line, or the recipe, has a part of its own.
     """
     found: list[Place] = []
     for line in lines:
+        _refuse_part(line, recipe)
         own = _epochs(line, recipe)
         whole = replace(line, name=f"{line.name}, {ALL_PATIENTS}")
         parts = [_part(line, fraction, own if equal_steps else None) for fraction in sorted(set(fractions) - {1})]
@@ -57,6 +58,15 @@ def places(
         placed += [(whole, DATA)] + [(arm, COMPUTE) for arm in more]
         found += [Place(arm, line.name, axis, whole) for arm, axis in placed]
     return found
+
+
+def _refuse_part(line: Arm, recipe: Recipe) -> None:
+    """Raise ExperimentError where "all patients" would be a part of them already."""
+    if recipe.data.part is not None or any(change.startswith("data.part") for change in line.overrides):
+        raise ExperimentError(
+            f"the line {line.name!r} has a data.part of its own, and --fractions are parts of all patients: leave it "
+            "out, or set data.part=null over that of the recipe"
+        )
 
 
 def _longer(line: Arm, epochs: int) -> Arm:

@@ -53,10 +53,12 @@ class Spent:
 def plan(recipe: Path, arms: Sequence[Arm], out: Path, *, seeds: int, overrides: Sequence[str] = ()) -> list[Trial]:
     """List every arm with every seed, seed by seed, so that what is finished early can be compared.
 
-    `overrides` are of all arms, and come before their own. Raises ExperimentError where two arms are one and the same,
-    RecipeError where an arm is no recipe.
+    `overrides` are of all arms, and come before their own. Raises ExperimentError where two arms are one and the same
+    or a setting is one that the seeds decide, RecipeError where an arm is no recipe.
     """
     require_different(arms)
+    for arm in arms:
+        _refuse_seeds(arm, overrides)
     trials = [_trial(recipe, arm, out, seed=seed, overrides=overrides) for seed in range(seeds) for arm in arms]
     told: dict[str, str] = {}
     for trial in trials[: len(arms)]:
@@ -66,6 +68,15 @@ def plan(recipe: Path, arms: Sequence[Arm], out: Path, *, seeds: int, overrides:
                 f"the arms {other!r} and {trial.arm.name!r} have the same settings: leave one of them out"
             )
     return trials
+
+
+def _refuse_seeds(arm: Arm, overrides: Sequence[str]) -> None:
+    """Raise ExperimentError for a setting that the number of the seed takes the place of."""
+    for change in (*overrides, *arm.overrides):
+        if change.partition("=")[0] in arm.seeded:
+            raise ExperimentError(
+                f"{change} has no effect on the arm {arm.name!r}, whose seeds are 0, 1, ... as --seeds says: leave it out"
+            )
 
 
 def _trial(recipe: Path, arm: Arm, out: Path, *, seed: int, overrides: Sequence[str]) -> Trial:

@@ -14,8 +14,8 @@ from cxr_clip.experiments.trials import Trial, read_spent
 class ArmFigures:
     """What came out of an arm: every figure over its seeds and of each seed; and what its trials took.
 
-    `steps` and `studies` are of one trial, `processor_seconds` of all. `trained_on`: how many of the tested studies share
-    something with the training, the most of any trial; None where nobody looked.
+    `steps` and `studies` are of one trial, `processor_seconds` of all. `trained_on`: how many of the tested studies
+    share something with the training, the most of any trial; None where nobody looked.
     """
 
     name: str

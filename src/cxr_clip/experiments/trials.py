@@ -75,7 +75,7 @@ def _refuse_seeds(arm: Arm, overrides: Sequence[str]) -> None:
     for change in (*overrides, *arm.overrides):
         if change.partition("=")[0] in arm.seeded:
             raise ExperimentError(
-                f"{change} has no effect on the arm {arm.name!r}, whose seeds are 0, 1, ... as --seeds says: leave it out"
+                f"{change} has no effect on the arm {arm.name!r}, whose seeds --seeds decides: leave it out"
             )
 
 

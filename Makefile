@@ -11,10 +11,8 @@ quickstart: $(VENV)/core.done ## made-up studies -> prepare -> pre-train -> eval
 
 install: $(VENV)/core.done ## the environment alone
 
-# The exports have a process of their own: where OpenVINO is loaded, later forks of the process crash.
 test: $(VENV)/dev.done ## the whole test suite with coverage
-	$(BIN)/python -m pytest -n 2 --cov --cov-report= --ignore tests/export
-	$(BIN)/python -m pytest -n 1 --cov --cov-append --cov-report=term --cov-fail-under=90 tests/export
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
 
 check: $(VENV)/dev.done ## format, lint, types, layers, tables, known vulnerabilities of the pins
 	$(BIN)/ruff format --check .

@@ -32,7 +32,7 @@ from torch import Tensor
 from cxr_clip.export.certificate import made_up_pictures
 from cxr_clip.export.int8 import quantise_image_tower, quantise_text_tower
 from cxr_clip.export.onnx_file import OnnxTower, write_tower
-from cxr_clip.export.openvino_file import OpenVinoTower, computes_bf16, convert
+from cxr_clip.export.openvino_file import OpenVinoTower, computes_bf16, convert, new_core
 from cxr_clip.export.towers import ImageTower, TextTower, example_tokens, portable
 from cxr_clip.model.dual_encoder import DualEncoder
 from cxr_clip.model.image_encoder import image_encoder_from_architecture
@@ -112,12 +112,13 @@ def forms(eager: Form, whole: Path, narrow: Path, threads: int) -> dict[str, For
         with torch.autocast("cpu", torch.bfloat16):
             return eager(*inputs)
 
+    core = new_core()
     openvino = {
-        "OpenVINO, fp32": OpenVinoTower(whole.with_suffix(".xml"), "f32", threads=threads),
-        "OpenVINO, int8": OpenVinoTower(narrow.with_suffix(".xml"), "f32", threads=threads),
+        "OpenVINO, fp32": OpenVinoTower(core, whole.with_suffix(".xml"), threads=threads),
+        "OpenVINO, int8": OpenVinoTower(core, narrow.with_suffix(".xml"), threads=threads),
     }
     if computes_bf16():
-        openvino["OpenVINO, bf16"] = OpenVinoTower(whole.with_suffix(".xml"), "bf16", threads=threads)
+        openvino["OpenVINO, bf16"] = OpenVinoTower(core, whole.with_suffix(".xml"), hint="bf16", threads=threads)
     return {
         EAGER: eager,
         "torch, bf16": in_bf16,

@@ -12,18 +12,21 @@ from cxr_clip.checkpoint import Run
 from cxr_clip.embed import load
 from cxr_clip.errors import ExportError, MissingPackageError
 from cxr_clip.export import openvino_file, write_openvino
-from cxr_clip.export.openvino_file import OpenVinoTower
+from cxr_clip.export.openvino_file import OpenVinoTower, new_core
 from cxr_clip.export.write_openvino import export_openvino
 from cxr_clip.model.tokeniser import load_tokeniser, tokenise
 from support_data import made_up_picture, write_tiny_manifest
 from support_models import SENTENCES
+from support_programs import run_program
 
 
 def test_the_files_alone_give_the_embeddings_of_the_run(folder: Path, openvino_folder: Path) -> None:
     model = load(folder, device="cpu")
     pictures = [made_up_picture(number, height=50 + 9 * number, width=70 - 8 * number) for number in range(3)]
     squares = torch.stack([torch.from_numpy(model.encoder.square(picture)) for picture in pictures])[:, None]
-    image, text = OpenVinoTower(openvino_folder / "image.xml"), OpenVinoTower(openvino_folder / "text.xml", threads=1)
+    core = new_core()
+    image = OpenVinoTower(core, openvino_folder / "image.xml")
+    text = OpenVinoTower(core, openvino_folder / "text.xml", threads=1)
     torch.testing.assert_close(image(squares), model.embed_images(pictures), atol=1e-5, rtol=0)
     torch.testing.assert_close(image(squares[:1]), model.embed_images(pictures[:1]), atol=1e-5, rtol=0)
     tokeniser = load_tokeniser(str(openvino_folder / "tokeniser"))
@@ -82,6 +85,16 @@ def test_an_export_that_differs_is_not_written(
     with pytest.raises(ExportError, match=r"embeddings of images by 2.0e-04 and of texts by 2.0e-04 differ"):
         export_openvino(folder, tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_program_that_exports_may_fork_afterwards_and_nobody_is_told_of_it(
+    folder: Path, onnx_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    run_program("support_openvino_then_forks.py", folder, onnx_folder, tmp_path / "out")
 
 
 def test_absent_packages_are_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,15 @@ from cxr_clip.export.certificate import TOLERANCE, Certificate, Differences, ref
 from cxr_clip.export.folder import new_folder, write_beside_towers
 from cxr_clip.export.kept import compare_real, refuse_other_model
 from cxr_clip.export.onnx_file import PACKAGES as ONNX_PACKAGES
-from cxr_clip.export.openvino_file import PACKAGES, Hint, OpenVinoTower, computes_bf16, convert, require_packages
+from cxr_clip.export.openvino_file import (
+    PACKAGES,
+    Hint,
+    OpenVinoTower,
+    computes_bf16,
+    convert,
+    new_core,
+    require_packages,
+)
 from cxr_clip.export.proof import Exported, differences, from_towers, hashes, prove
 from cxr_clip.export.real_inputs import RealInputs, read_real_inputs
 from cxr_clip.export.write_onnx import IMAGE as ONNX_IMAGE
@@ -86,7 +94,10 @@ def _convert(onnx: Path, folder: Path) -> None:
 
 
 def _opened(run: Run, folder: Path, hint: Hint = "f32") -> Exported:
-    return from_towers(run, OpenVinoTower(folder / IMAGE, hint), OpenVinoTower(folder / TEXT, hint))
+    core = new_core()
+    return from_towers(
+        run, OpenVinoTower(core, folder / IMAGE, hint=hint), OpenVinoTower(core, folder / TEXT, hint=hint)
+    )
 
 
 def _in_bf16(run: Run, folder: Path) -> Differences | None:

@@ -67,6 +67,7 @@ def test_a_refusal_of_the_model_is_written_without_the_name_of_the_file(
         (("1.dcm", "2.dcm", "--dicom-sr", "a.dcm"), "the images are of 2 studies"),
         (("absent.dcm", "--dicom-sr", "a.dcm"), "absent.dcm cannot be read"),
         (("a.png", "--fhir", "."), "is a folder: give the name of a file"),
+        (("a.png", "--fhir", "a.png/chest.json"), "chest.json cannot be written, as"),
         (("a.png", "--fhir", "a.png"), "would replace a file that is read or written here"),
         (("1.dcm", "--dicom-sr", "linked.dcm"), "would replace a file that is read or written here"),
         (("1.dcm", "--dicom-sr", "both", "--fhir", "both"), "would replace a file that is read or written here"),

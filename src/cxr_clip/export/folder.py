@@ -24,17 +24,18 @@ PREPROCESSING, CERTIFICATE = "preprocessing.json", "certificate.json"
 def new_folder(out: Path) -> Iterator[Path]:
     """A folder to fill, which becomes `out` at the good end; after an error nothing of it stays.
 
-    Raises CheckpointError where `out` is not empty.
+    Raises CheckpointError where `out` is not empty, OutputError where it cannot be written.
     """
     refuse_occupied(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
+    wanted = out.resolve()  # a link to an empty folder cannot be replaced, nor can ".": what they stand for can
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=wanted.parent, prefix=f".{wanted.name}.") as place:
         unfinished = Path(place) / "export"
         unfinished.mkdir()
         yield unfinished
-        if out.is_dir():
-            out.rmdir()  # empty, as was made sure of above
-        unfinished.rename(out)
+        if wanted.is_dir():
+            wanted.rmdir()  # empty, as was made sure of above
+        unfinished.rename(wanted)
 
 
 def write_beside_towers(

@@ -12,6 +12,7 @@ from cxr_clip.reference import REFERENCE
 from cxr_clip.sharing.card import CARD, Presentation, model_card, use_here
 from cxr_clip.sharing.facts import Facts, write_facts
 from cxr_clip.tensor_files import save_weights
+from cxr_clip.whole_files import refuse_unwritable
 
 # What belongs to the weights of a run, and goes where they go.
 BESIDE_WEIGHTS = (CALIBRATION, REFERENCE)
@@ -46,9 +47,10 @@ def write_model(
 
 
 def refuse_occupied(folder: Path) -> None:
-    """Raise CheckpointError where `folder` is a file, or a folder that is not empty."""
+    """Raise CheckpointError where `folder` is a file or not empty, OutputError where it cannot be written."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise CheckpointError(f"{folder} is there and not empty: give the path of a new folder")
+    refuse_unwritable(folder)
 
 
 def without_places(run: Run) -> Run:

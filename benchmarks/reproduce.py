@@ -28,7 +28,7 @@ from cxr_clip.whole_files import write_whole
 RESULTS = Path(__file__).parent / "results" / "reproduce.json"
 FRACTIONS = (0.125, 0.25, 0.5)
 # Plain CLIP that sees as many images and texts as the arms with two of each.
-TWICE = ("train.epochs=6", "train.validate_epochs=6")
+TWICE = ("train.epochs=18", "train.validate_epochs=18")
 
 
 @dataclass
@@ -75,7 +75,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("runs/reproduce"))
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--seeds", type=int, default=5, help="of the paper's comparison")
-    parser.add_argument("--other-seeds", type=int, default=3, help="of the ablation and the learning curve")
+    parser.add_argument(
+        "--other-seeds", type=int, default=5, help="of the ablation, the learning curve and the control"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--reports", type=int, default=World.reports, help="made-up studies with reports")
     parser.add_argument("--labels", type=int, default=World.labels, help="made-up studies with labels")
@@ -136,7 +138,8 @@ def write(arguments: argparse.Namespace, content: dict[str, object]) -> None:
         "runs": len(trials),
         "overrides": arguments.overrides,
     }
-    write_whole(arguments.results, json.dumps({**head, **content}, indent=1) + "\n")
+    text = json.dumps({**head, **content}, indent=1).replace(f"{arguments.work}/", "")
+    write_whole(arguments.results, f"{text}\n")
 
 
 if __name__ == "__main__":

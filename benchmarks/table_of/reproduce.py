@@ -18,10 +18,13 @@ def first_three(results: Results) -> str:
     spent = (
         f"{results['first_three']['seeds']} seeds; chance: {_chance(results)}. All experiments together: "
         f"{results['runs']} runs, {results['processor_minutes_of_runs']:.0f} processor minutes; "
-        f"{results['wall_minutes']:.0f} minutes of wall time in {results['sessions']} sessions on a machine that did "
-        f"other work ({results['machine']})."
+        f"{results['wall_minutes']:.0f} minutes on the clock{_in_sessions(results['sessions'])} ({results['machine']})."
     )
     return f"{_arms(results['first_three'])}\n{spent}\n"
+
+
+def _in_sessions(count: int) -> str:
+    return f" in {count} sessions" if count > 1 else ""
 
 
 def verdicts(results: Results) -> str:

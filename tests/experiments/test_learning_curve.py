@@ -16,16 +16,18 @@ from cxr_clip.experiments.seed_intervals import SeedFigures, mean_over_seeds
 from cxr_clip.experiments.trials import plan
 from cxr_clip.recipe import load_recipe
 
+# Of the recipe: names and numbers below follow from it.
+EPOCHS = load_recipe(small_recipe()).train.epochs
 LINES = (Arm("baseline"), Arm("frozen", SHORTHANDS["text=locked"]))
 
 
 def asked(**changes):
-    settings = {"fractions": [Fraction(1, 4), Fraction(1, 2), Fraction(1)], "epochs": [1, 3], "equal_steps": False}
+    settings = {"fractions": [Fraction(1, 4), Fraction(1, 2), Fraction(1)], "epochs": [1, EPOCHS], "equal_steps": False}
     return places(LINES, load_recipe(small_recipe()), **{**settings, **changes})
 
 
 def test_every_line_has_parts_and_the_whole_between_fewer_and_more_epochs() -> None:
-    assert [place.arm.name for place in asked(epochs=[5, 1, 3])] == [
+    assert [place.arm.name for place in asked(epochs=[EPOCHS + 2, 1, EPOCHS])] == [
         f"{line}, {what}"
         for line in ("baseline", "frozen")
         for what in (
@@ -33,7 +35,7 @@ def test_every_line_has_parts_and_the_whole_between_fewer_and_more_epochs() -> N
             "1/2 of the patients",
             "all patients, 1 epoch",
             "all patients",
-            "all patients, 5 epochs",
+            f"all patients, {EPOCHS + 2} epochs",
         )
     ]
     assert pairs(asked())[:3] == [
@@ -45,8 +47,8 @@ def test_every_line_has_parts_and_the_whole_between_fewer_and_more_epochs() -> N
 def test_parts_that_train_longer_are_named_for_it_and_have_folders_of_their_own() -> None:
     names = [arm.name for arm in arms_of(asked(equal_steps=True, epochs=[]))]
     assert names[:3] == [
-        "baseline, 1/4 of the patients, 12 epochs",
-        "baseline, 1/2 of the patients, 6 epochs",
+        f"baseline, 1/4 of the patients, {4 * EPOCHS} epochs",
+        f"baseline, 1/2 of the patients, {2 * EPOCHS} epochs",
         "baseline, all patients",
     ]
 
@@ -60,7 +62,7 @@ def test_the_part_and_the_training_take_the_seed(tmp_path: Path) -> None:
 
 def test_equal_steps_are_more_epochs_of_fewer_studies(tmp_path: Path) -> None:
     trials = plan(small_recipe(), arms_of(asked(equal_steps=True)), tmp_path, seeds=1)
-    assert [trial.recipe.train.epochs for trial in trials[:4]] == [12, 6, 1, 3]
+    assert [trial.recipe.train.epochs for trial in trials[:4]] == [4 * EPOCHS, 2 * EPOCHS, 1, EPOCHS]
 
 
 def test_a_line_with_epochs_of_its_own_is_the_whole_of_its_parts(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def test_maps_are_drawn_and_told(command: Command, run: Path, image: Path, capsy
     assert ((abs(red - green) > 40) | (abs(green - blue) > 40)).mean() > 0.02
 
 
+@pytest.mark.parametrize("text", ["From $\\x to 6$.", "\N{CJK UNIFIED IDEOGRAPH-5FC3} is \x1b large."])
+def test_any_text_has_its_map(
+    command: Command, run: Path, image: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("explain", run, image, "--text", text, "--device", "cpu", "--out", "map.png") == 0
+    assert Path("map.png").is_file()
+    assert capsys.readouterr().err == ""
+
+
 def test_what_cannot_be_is_one_sentence(
     command: Command, run: Path, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,8 @@ def test_a_manifest_is_embedded(
     assert "all.parquet has embeddings of another precision (float16 there, float32 asked), split" in (
         capsys.readouterr().err
     )
+    assert command("embed", run, manifest, tmp_path) == 2
+    assert "is a folder: give the name of a file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

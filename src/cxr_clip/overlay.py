@@ -4,6 +4,7 @@ The colours are matplotlib's viridis, which people with any colour blindness can
 What is lowest is left bare, so that the picture stays to be seen; what the model does not see is hatched.
 """
 
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -42,7 +43,10 @@ def write_overlay(path: Path, explanation: Explanation, texts: Sequence[str] | N
     """
     maps = explanation.maps if texts is None else tuple(map(explanation.map_of, texts))
     drawn = BytesIO()
-    draw(explanation.picture, maps).savefig(drawn, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A character that the font lacks is a box in the title; the score and the map are whole.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        draw(explanation.picture, maps).savefig(drawn, format="png", metadata={"Software": None})
     partial = path.with_name(f"{path.name}.partial")
     try:
         partial.write_bytes(drawn.getvalue())
@@ -95,7 +99,7 @@ def _shares(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def _grey(axes: "Axes", picture: NDArray[np.uint8], title: str) -> None:
     height, width = picture.shape
     axes.imshow(_small(picture), cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=9, parse_math=False)
 
 
 def _over(figure: "Figure", axes: "Axes", shown: TextMap) -> None:

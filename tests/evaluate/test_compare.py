@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from cxr_clip.errors import EvaluationError
 from cxr_clip.evaluate.compare import ComparisonOptions, compare_scores
-from cxr_clip.evaluate.compare_page import tables, write_comparison
+from cxr_clip.evaluate.compare_page import p_in_words, tables, write_comparison
 from cxr_clip.evaluate.differences import two_sided_p
 from cxr_clip.evaluate.multiplicity import benjamini_hochberg, holm
 from cxr_clip.evaluate.query_ranks import QueryRanks, read_ranks, write_ranks
@@ -237,3 +237,11 @@ def test_no_dash_stands_beside_a_sign(pair):
     for table in tables(compare_scores(*pair, ComparisonOptions(resamples=50))):
         for row in table.rows:
             assert re.fullmatch(r"[+−]0\.\d{3} to [+−]0\.\d{3}", row.interval)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0004, "< 0.001"), (0.0005, "0.001"), (0.049, "0.049"), (0.0496, "< 0.050"), (0.05, "0.050"), (1.0, "1.000")],
+)
+def test_a_p_value_reads_on_the_side_of_the_level_where_it_is(value: float, words: str) -> None:
+    assert p_in_words(value) == words

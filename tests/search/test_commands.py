@@ -50,7 +50,7 @@ def test_a_manifest_is_embedded_indexed_and_searched(
     assert "test-0" in [hit["study_id"] for hit in hits("--study", "test-0", "--with-itself")]
     Image.fromarray(made_up_picture(3)).save("chest.png")
     assert len(hits("--image", "chest.png", "--view", "lateral", "--top", 2)) == 2
-    assert hits("--text", "Clear lungs.", "--patient", "nobody") == []
+    assert hits("--text", "Clear lungs.", "--patient", "nobody", "--patient", "a\udcff") == []
     assert command("search", run, "index", "--text", "a", "--patient", "nobody", "--device", "cpu") == 0
     assert "no row is of patient 'nobody'" in capsys.readouterr().out
     capsys.readouterr()
@@ -118,6 +118,7 @@ def test_studies_and_patients_are_deleted_and_come_back(
         ((), "no study and no patient is named"),
         (("--study", "test-0", "--study", "tset-1"), "study 'tset-1' is not in index"),
         (("--study", "test-0", "--patient", "nobody"), "patient 'nobody' is not in index"),
+        (("--study", "test-0", "--patient", "a\udcff"), "patient 'a\\udcff' is not in index"),
     ],
 )
 def test_a_deletion_of_what_is_not_there_changes_nothing(

@@ -152,6 +152,7 @@ def test_what_cannot_be_served_is_told_in_one_sentence(
         ((place / "run", "--index", place / "nothing"), "no index at"),
         ((place / "run", "--data", place / "data"), "--data has no effect without --index"),
         ((place / "run", "--host", "203.0.113.7"), "203.0.113.7:0 cannot be listened on"),
+        ((place / "run", "--host", ""), "no address to listen on"),
     ):
         assert command("serve", *arguments, "--port", 0, "--device", "cpu") == 2
         assert words in capsys.readouterr().err

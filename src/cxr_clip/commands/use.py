@@ -169,7 +169,9 @@ def embed(
     from cxr_clip.embed_manifest import EmbedRequest, embed_manifest
     from cxr_clip.embeddings_certificate import certificate_path, certify_embeddings
     from cxr_clip.embeddings_file import read_about
+    from cxr_clip.whole_files import refuse_places
 
+    refuse_places([out], kept=[])
     with (
         joined_workers(patience=SLOWEST_WORKER) as workers,
         bar("Embedding images", quiet or not workers.leads) as advance,

@@ -143,5 +143,7 @@ def signed(value: float) -> str:
 
 
 def p_in_words(value: float) -> str:
-    """Write a p value to three places."""
-    return "< 0.001" if value < 0.0005 else f"{value:.3f}"
+    """Write a p value to three places; one that is just below 0.05 does not read as 0.05."""
+    if value < 0.0005:
+        return "< 0.001"
+    return "< 0.050" if 0.0495 <= value < 0.05 else f"{value:.3f}"

@@ -68,8 +68,9 @@ def not_held(contents: IndexContents, wanted: Wanted) -> tuple[str, ...]:
 
 
 def has_one_of(rows: pa.Table, name: str, values: Sequence[str]) -> NDArray[np.bool_]:
-    """Which rows have one of some values in a column."""
-    found = pc.is_in(rows.column(name), value_set=pa.array(list(values), pa.string()))
+    """Which rows have one of some values in a column; a value that is no Unicode is in none."""
+    texts = [value for value in values if not any("\ud800" <= character <= "\udfff" for character in value)]
+    found = pc.is_in(rows.column(name), value_set=pa.array(texts, pa.string()))
     return np.asarray(found.to_numpy(), dtype=bool)
 
 

@@ -31,6 +31,7 @@ from cxr_clip.train.averaging import Average
 from cxr_clip.train.continuation import refuse_other_workers_recipe, run_to_continue
 from cxr_clip.train.fingerprint import fingerprint
 from cxr_clip.train.loop import SAME_DISK, TrainResult, train
+from cxr_clip.train.one_training import only_training
 from cxr_clip.train.optim import adamw, warmup_cosine
 from cxr_clip.train.profile import profiled, told
 from cxr_clip.train.starting import start_from
@@ -70,22 +71,23 @@ def train_run(
         refuse_disagreement("the tokeniser", checkpoint.words_fingerprint(run.tokeniser), workers, mend=mend)
     training = make_training(run, sources, workers)
     gather_objects("looked", workers)  # nobody looks any more, so the folder may change
-    if there is None and workers.leads:
-        # Not before all of the recipe has proved possible: the mended one must find no run of another recipe here.
-        _begin(folder, run, sources)
     console = Console(stderr=True) if progress and workers.leads else None
-    if there is None and console is not None and recipe.model.start_from is not None:
-        words = f"towers, tokeniser, projections and scale are those of {recipe.model.start_from}"
-        console.print(words, highlight=False, markup=False, soft_wrap=True)
-    with RunLog(
-        folder if workers.leads else None,
-        total_steps=training.pace.total_steps,
-        tensorboard=recipe.log.tensorboard,
-        console=console,
-    ) as log:
-        resume, weights = folder / checkpoint.RESUME, folder / checkpoint.WEIGHTS
-        with profiled(folder) if profile and workers.leads else nullcontext() as after_step:
-            result = train(training, resume=resume, weights=weights, log=log, after_step=after_step)
+    with only_training(folder) if workers.leads else nullcontext():
+        if there is None and workers.leads:
+            # Not before all of the recipe has proved possible: the mended one must find no run of another recipe here.
+            _begin(folder, run, sources)
+        if there is None and console is not None and recipe.model.start_from is not None:
+            words = f"towers, tokeniser, projections and scale are those of {recipe.model.start_from}"
+            console.print(words, highlight=False, markup=False, soft_wrap=True)
+        with RunLog(
+            folder if workers.leads else None,
+            total_steps=training.pace.total_steps,
+            tensorboard=recipe.log.tensorboard,
+            console=console,
+        ) as log:
+            resume, weights = folder / checkpoint.RESUME, folder / checkpoint.WEIGHTS
+            with profiled(folder) if profile and workers.leads else nullcontext() as after_step:
+                result = train(training, resume=resume, weights=weights, log=log, after_step=after_step)
     return Trained(result, _summary(result, folder) + (f"\n{told(folder)}" if profile else ""))
 
 

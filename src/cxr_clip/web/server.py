@@ -20,6 +20,8 @@ from cxr_clip.errors import ServeError
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket at an address, which nobody reaches before the server runs. Raises ServeError where it is not free."""
+    if not host:
+        raise ServeError("no address to listen on: give --host 127.0.0.1, or another address of this machine")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         made = socket.socket(family, socket.SOCK_STREAM)

@@ -20,6 +20,11 @@ Style = Annotated[
 PromptFile = Annotated[
     Path | None, typer.Option(help="A zero-shot prompt file of your own (YAML).", show_default="the project's prompts")
 ]
+Resamples = Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=100)]
+ScanCache = Annotated[
+    Path | None,
+    typer.Option(help="A folder that keeps what the audit read of images for the next one.", show_default="none"),
+]
 Always = Annotated[bool, typer.Option("--always", help="Score pictures that look like no chest X-ray too.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, one object a line, for programs.")]
 Licence = Annotated[

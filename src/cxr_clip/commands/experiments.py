@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Overrides, Quiet, RecipeFile
+from cxr_clip.commands.arguments import Overrides, Quiet, RecipeFile, Resamples
 from cxr_clip.errors import ExperimentError
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, plural_s, say, show_rows
@@ -26,7 +26,6 @@ Manifest = Annotated[
     typer.Option(help="The manifest to measure on.", show_default="that of the recipe's first source"),
 ]
 Part = Annotated[Split, typer.Option(help="The split to measure.")]
-Resamples = Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=100)]
 Audit = Annotated[bool, typer.Option("--audit/--no-audit", help="Look for studies that were trained on, in each run.")]
 AtOnce = Annotated[
     int | None,

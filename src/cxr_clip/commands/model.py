@@ -14,7 +14,9 @@ from cxr_clip.commands.arguments import (
     PromptFile,
     Quiet,
     RecipeFile,
+    Resamples,
     RunFolder,
+    ScanCache,
     processes_or_cores,
 )
 from cxr_clip.errors import EvaluationError
@@ -93,7 +95,7 @@ def evaluate(
     style: Styles = None,
     prompts: PromptFile = None,
     finding: Findings = None,
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=100)] = 1000,
+    resamples: Resamples = 1000,
     out: Annotated[
         Path | None, typer.Option(help="The folder for the report.", show_default="the model's folder")
     ] = None,
@@ -101,10 +103,7 @@ def evaluate(
     audit: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Look for studies that the model was trained on.")
     ] = True,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="A folder that keeps what the audit read of images for the next one.", show_default="none"),
-    ] = None,
+    cache: ScanCache = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:

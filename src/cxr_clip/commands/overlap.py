@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, Quiet
+from cxr_clip.commands.arguments import Device, Quiet, ScanCache
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, show_audit
 
@@ -42,10 +42,7 @@ def overlap(
             max=64,
         ),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="A folder that keeps what the audit read of images for the next one.", show_default="none"),
-    ] = None,
+    cache: ScanCache = None,
     out: Annotated[Path, typer.Option(help="The folder for overlap.json, overlap.parquet and overlap.html.")] = Path(),
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is any overlap.")] = False,
     device: Device = "auto",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_clip.commands.arguments import Device, ManifestFolder, OwnRun, PromptFile, Quiet
+from cxr_clip.commands.arguments import Device, ManifestFolder, OwnRun, PromptFile, Quiet, Resamples
 from cxr_clip.study import Split
 from cxr_clip.terminal import bar, say, show_calibration, show_comparison
 
@@ -44,7 +44,7 @@ def compare(
     correction: Annotated[
         str, typer.Option(help="How p values of several findings are corrected: holm or benjamini-hochberg.")
     ] = "holm",
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=100)] = 2000,
+    resamples: Resamples = 2000,
     out: Annotated[Path | None, typer.Option(help="The folder for both files.", show_default="SECOND")] = None,
 ) -> None:
     """Tell whether the second of two evaluations is better than the first; writes compare.json and compare.html.

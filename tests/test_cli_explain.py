@@ -53,6 +53,31 @@ def test_maps_are_drawn_and_told(command: Command, run: Path, image: Path, capsy
     assert ((abs(red - green) > 40) | (abs(green - blue) > 40)).mean() > 0.02
 
 
+def test_the_folder_of_the_maps_is_made(command: Command, run: Path, image: Path) -> None:
+    assert command("explain", run, image, "--finding", "edema", "--device", "cpu", "--out", "new/map.png") == 0
+    assert [path.name for path in Path("new").iterdir()] == ["map.png"]
+
+
+def test_where_the_disk_is_full_no_part_of_a_map_stays(
+    command: Command,
+    run: Path,
+    image: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def write_part(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[:9])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_part)
+    out = tmp_path / "maps" / "map.png"
+    assert command("explain", run, image, "--finding", "edema", "--device", "cpu", "--out", out) == 2
+    assert "map.png cannot be written (No space left on device): name another file" in capsys.readouterr().err
+    assert not list(out.parent.iterdir())
+
+
 @pytest.mark.parametrize("text", ["From $\\x to 6$.", "\N{CJK UNIFIED IDEOGRAPH-5FC3} is \x1b large."])
 def test_any_text_has_its_map(
     command: Command, run: Path, image: Path, text: str, capsys: pytest.CaptureFixture[str]
@@ -73,8 +98,9 @@ def test_what_cannot_be_is_one_sentence(
     assert command("explain", run, image, "--finding", "edema", "--out", image, "--device", "cpu") == 2
     assert "would replace a file that is read or written here: give another name" in capsys.readouterr().err
     assert image.read_bytes() == before
-    assert command("explain", run, image, "--finding", "edema", "--out", "no/where.png", "--device", "cpu") == 2
-    assert "no/where.png cannot be written (No such file or directory)" in capsys.readouterr().err
+    below = image / "map.png"
+    assert command("explain", run, image, "--finding", "edema", "--out", below, "--device", "cpu") == 2
+    assert f"{below} cannot be written, as {image} is a file: give another place" in capsys.readouterr().err
     grey = tmp_path / "grey.png"
     Image.fromarray(np.full((60, 60), 9, np.uint8)).save(grey)
     assert command("explain", run, grey, "--finding", "edema", "--device", "cpu") == 3

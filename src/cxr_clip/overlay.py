@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cxr_clip.errors import EmbeddingInputError
 from cxr_clip.explain import Explanation, TextMap
 from cxr_clip.model.local_scores import Method
+from cxr_clip.whole_files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +40,8 @@ CAPTION = "Where the model's score comes from, not the outline of a finding. Res
 def write_overlay(path: Path, explanation: Explanation, texts: Sequence[str] | None = None) -> None:
     """Write the maps of an image as one PNG file; `texts` names those to draw (all).
 
-    Raises EmbeddingInputError where the file cannot be written.
+    Folders are made. Raises OutputError where `path` is no place for a file, EmbeddingInputError where it cannot be
+    written there.
     """
     maps = explanation.maps if texts is None else tuple(map(explanation.map_of, texts))
     drawn = BytesIO()
@@ -47,10 +49,9 @@ def write_overlay(path: Path, explanation: Explanation, texts: Sequence[str] | N
         # A character that the font lacks is a box in the title; the score and the map are whole.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         draw(explanation.picture, maps).savefig(drawn, format="png", metadata={"Software": None})
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_bytes(drawn.getvalue())
-        partial.replace(path)
+        with whole_file(path) as partial:
+            partial.write_bytes(drawn.getvalue())
     except OSError as error:
         raise EmbeddingInputError(f"{path} cannot be written ({error.strerror}): name another file") from error
 

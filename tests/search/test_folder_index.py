@@ -216,6 +216,14 @@ def test_a_second_writer_is_refused_while_one_writes(
     assert FolderIndex(folder).count() == 60 * 3
 
 
+def test_an_index_on_a_disk_without_locks_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    assert build_index(tmp_path / "index", embeddings(tmp_path)).delete(["s030/image/1"]) == 1
+
+
 def test_a_place_where_no_index_can_be_is_one_sentence(tmp_path: Path) -> None:
     rows = embeddings(tmp_path)
     with pytest.raises(OutputError, match=r"no folder can be made at .*/e \(File exists\): give another place"):

@@ -91,7 +91,10 @@ def check(folder: Path, file: StoredFile) -> Path:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Hold the lock of an index, which ends with its process. Raises SearchIndexError where another holds it."""
+    """Hold the lock of an index, which ends with its process; a disk without locks counts as free.
+
+    Raises SearchIndexError where another process writes there, or the folder cannot be written.
+    """
     try:
         file = (folder / LOCK).open("a")
     except OSError as error:
@@ -101,8 +104,9 @@ def only_writer(folder: Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SearchIndexError(f"another process is changing {folder}: wait until it has ended") from error
+        except OSError as error:
+            if isinstance(error, BlockingIOError):
+                raise SearchIndexError(f"another process is changing {folder}: wait until it has ended") from error
         yield
 
 

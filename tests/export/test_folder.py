@@ -35,6 +35,9 @@ def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"out cannot be written, as .*file is a file: give another place"):
         fill(tmp_path / "file" / "deeper" / "out")
+    (tmp_path / "link").symlink_to("file/deeper/out")
+    with pytest.raises(OutputError, match=r"out cannot be written, as .*file is a file: give another place"):
+        fill(tmp_path / "link")
     with pytest.raises(CheckpointError, match="file is there and not empty"):
         fill(tmp_path / "file")
 

@@ -26,8 +26,8 @@ def new_folder(out: Path) -> Iterator[Path]:
 
     Raises CheckpointError where `out` is not empty, OutputError where it cannot be written.
     """
-    refuse_occupied(out)
     wanted = out.resolve()  # a link to an empty folder cannot be replaced, nor can ".": what they stand for can
+    refuse_occupied(wanted)
     wanted.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=wanted.parent, prefix=f".{wanted.name}.") as place:
         unfinished = Path(place) / "export"

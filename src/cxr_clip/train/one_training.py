@@ -21,10 +21,7 @@ def only_training(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("a")
     except OSError as error:
-        raise TrainingError(
-            f"the run folder {folder} cannot be written ({error.strerror}): mend its permissions, or name "
-            "another folder"
-        ) from error
+        raise unwritable(folder, error) from error
     with file:
         try:
             # A lock of this process: loader processes that are forked off and outlive it for seconds do not hold it.
@@ -35,3 +32,11 @@ def only_training(folder: Path) -> Iterator[None]:
                     f"another process trains in {folder}: wait until it has ended, or name another folder"
                 ) from error
         yield
+
+
+def unwritable(folder: Path, error: OSError) -> TrainingError:
+    """What to raise where something in a run folder cannot be made."""
+    return TrainingError(
+        f"the run folder {folder} cannot be written ({error}): make room there, mend its permissions, or name another "
+        "folder"
+    )

@@ -18,7 +18,7 @@ from cxr_clip.data.dataset import StudyDataset
 from cxr_clip.data.hold_out import HeldOutCounts
 from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, refuse_disagreement, replicate
-from cxr_clip.errors import CheckpointError, HubError, TrainingError
+from cxr_clip.errors import CheckpointError, HubError
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
 from cxr_clip.model.lora import require_peft
@@ -31,7 +31,7 @@ from cxr_clip.train.averaging import Average
 from cxr_clip.train.continuation import refuse_other_workers_recipe, run_to_continue
 from cxr_clip.train.fingerprint import fingerprint
 from cxr_clip.train.loop import SAME_DISK, TrainResult, train
-from cxr_clip.train.one_training import only_training
+from cxr_clip.train.one_training import only_training, unwritable
 from cxr_clip.train.optim import adamw, warmup_cosine
 from cxr_clip.train.profile import profiled, told
 from cxr_clip.train.starting import start_from
@@ -57,7 +57,7 @@ def train_run(
     `profile` records a few steps of the first worker.
 
     Raises RecipeError where the folder holds a run of another recipe, TrainingError where it learned from other
-    studies or not all workers find its checkpoint, and what the parts raise.
+    studies, not all workers find its checkpoint or another process trains there, and what the parts raise.
     """
     _refuse_what_is_absent(recipe, workers)
     sources = assemble.open_sources(recipe.data)
@@ -98,10 +98,7 @@ def _begin(folder: Path, run: Run, sources: tuple[assemble.Source, ...]) -> None
         (folder / checkpoint.STUDIES).write_text(f"{fingerprint(sources)}\n", encoding="utf-8")
         _keep_counts(folder, assemble.held_out(sources))
     except OSError as error:
-        raise TrainingError(
-            f"the run folder {folder} cannot be written ({error}): make room there, mend its permissions, or name "
-            "another folder"
-        ) from error
+        raise unwritable(folder, error) from error
 
 
 def _keep_counts(folder: Path, held_out: Mapping[Split, HeldOutCounts]) -> None:

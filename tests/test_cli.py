@@ -16,11 +16,14 @@ import yaml
 from rich.console import Console
 
 from cxr_clip import cli, terminal
+from cxr_clip.calibration import Calibration
 from cxr_clip.data.manifest import read_manifest
 from cxr_clip.evaluate.evaluate_run import Evaluation
 from cxr_clip.evaluate.results import BenchmarkResult, Population
 from cxr_clip.evaluate.statistics import Estimate, exact
 from cxr_clip.recipe import dump_recipe
+from cxr_clip.study import Split
+from support_calibration import EDEMA
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe
 
@@ -223,6 +226,18 @@ def test_exact_figures_are_shown_without_interval(capsys: pytest.CaptureFixture[
     shown = capsys.readouterr().out
     assert "0.400 to 0.600" in shown
     assert shown.count(" to ") == 1
+
+
+def test_brackets_in_a_name_are_shown_and_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    result = BenchmarkResult(
+        name="zero_shot/own",
+        metrics={"auroc/Mass [left]": Estimate(value=0.5, low=0.4, high=0.6, n=20)},
+        protocol=(),
+        population=Population(studies=20, patients=20, images=20),
+    )
+    terminal.show_evaluation(Evaluation(results=(result,), page=Path("report.html")))
+    terminal.show_calibration(Calibration("w", "m", Split.VALIDATE, {"Mass [left]": EDEMA}))
+    assert capsys.readouterr().out.count("Mass [left]") == 2
 
 
 def test_a_benchmark_without_a_figure_says_so_and_draws_no_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,7 +97,7 @@ def show_inspection(inspection: "Inspection", page: Path) -> None:
     table = Table("source", "split", "studies", "patients", "images")
     for group in inspection.counts.groups:
         numbers = (f"{count:,}" for count in (group.studies, group.patients, group.images))
-        table.add_row(group.source, group.split or "all", *numbers)
+        table.add_row(_cell(group.source), group.split or "all", *numbers)
     console.print(table)
     prepared = inspection.provenance.in_words(dicom=inspection.counts.dicom_images > 0)
     if prepared:
@@ -191,12 +191,12 @@ def _show_figures(result: "BenchmarkResult") -> None:
         return
     published = published_of(result.name)
     columns = ["figure", "value", "95 % interval", "n", *(["published"] if published else [])]
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(*columns, title=_cell(title), title_justify="left")
     for name, estimate in at_a_terminal(result, result.metrics).items():
         interval = "" if estimate.low == estimate.high else f"{estimate.low:.3f} to {estimate.high:.3f}"
         theirs = published.values.get(name) if published else None
         beside = [f"{theirs:.3f}" if theirs is not None else ""] if published else []
-        table.add_row(name, f"{estimate.value:.3f}", interval, str(estimate.n), *beside)
+        table.add_row(_cell(name), f"{estimate.value:.3f}", interval, str(estimate.n), *beside)
     console.print(table)
     if published:
         say(published.note)
@@ -210,7 +210,7 @@ def show_calibration(calibration: "Calibration") -> None:
     table = Table(Column("finding", no_wrap=True), "positive of n", "threshold", "sensitivity", "specificity")
     for name, one in calibration.findings.items():
         numbers = (f"{value:.3f}" for value in vars(one.thresholds["youden"]).values())
-        table.add_row(name, f"{one.positives:,} of {one.n:,}", *numbers)
+        table.add_row(_cell(name), f"{one.positives:,} of {one.n:,}", *numbers)
     console.print(table)
     few = (f"{name} ({one.positives:,}, {one.negatives:,})" for name, one in calibration.left_out.items())
     if calibration.left_out:
@@ -233,7 +233,7 @@ def show_comparison(comparison: "Comparison", names: tuple[str, str]) -> None:
         values = (f"{one.first.value:.3f}", f"{one.second.value:.3f}")
         interval = f"{change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f})"
         adjusted = "" if one.adjusted is None else f"{one.adjusted:.3f}"
-        tables[title].add_row(name, *values, interval, f"{one.p:.3f}", adjusted)
+        tables[title].add_row(_cell(name), *values, interval, f"{one.p:.3f}", adjusted)
     console.print(*tables.values(), sep="\n")
     for note in comparison.notes:
         say(f"note: {note}")

@@ -3,8 +3,7 @@
     python support_starting_workers.py FOLDER MANIFEST
 
 FOLDER/<rank> is a worker's own folder: it has the model `alike`, the same for both, `unlike`, which is not, and `past`,
-which is the same and started from different runs. The text encoder `text` has another
-tokeniser for each.
+which is the same and started from different runs. The text encoder `text` has another tokeniser for each.
 """
 
 import os

@@ -86,7 +86,7 @@ class ServeError(CxrClipError):
 
 
 class OutputError(CxrClipError):
-    """A file cannot be written where it was asked for: a folder is there, or a file that is read."""
+    """A place that was asked for cannot be written: a folder is there, a file that is read, or nothing can be made."""
 
 
 class HubError(CxrClipError):

@@ -41,14 +41,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Write a text, whole or not at all; folders are made."""
+    """Write a text, whole or not at all; folders are made. Raises OutputError, as `whole_file` does."""
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where they are not there. Raises OutputError."""
+    """Make a folder and those above it, where they are not there. Raises OutputError where that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

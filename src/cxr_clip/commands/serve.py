@@ -37,7 +37,7 @@ def serve(
     text_characters: Annotated[int, typer.Option(help="Most characters of a text.", min=1)] = Limits.text_characters,
     results: Annotated[int, typer.Option(help="Most studies that a search may ask for.", min=1)] = Limits.results,
     seconds: Annotated[
-        float, typer.Option(help="Most seconds from the first byte of a request to its answer.", min=0.1)
+        float, typer.Option(help="Most seconds from the last header of a request to its answer.", min=0.1)
     ] = Limits.seconds,
     requests: Annotated[
         int, typer.Option(help="Most requests in work or waiting; more are turned away.", min=1)

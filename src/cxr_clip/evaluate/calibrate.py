@@ -54,7 +54,7 @@ def calibrate_run(
     if not len(studies):
         raise EvaluationError(f"{request.manifest} has no study in the split {request.split.value!r}: choose another")
     prompts = load_zero_shot_prompts(request.style, request.prompts)
-    left_out = _left_out(count_stated(studies, prompts), request)
+    left_out = _left_out(_count_stated(studies, prompts), request)
     scores = score_studies(
         embedder,
         studies,
@@ -72,7 +72,7 @@ def calibrate_run(
     return calibration
 
 
-def count_stated(studies: Iterable[Study], prompts: Mapping[str, ZeroShotPrompt]) -> Mapping[str, Stated]:
+def _count_stated(studies: Iterable[Study], prompts: Mapping[str, ZeroShotPrompt]) -> Mapping[str, Stated]:
     """How many studies with an image in use are positive, and negative, of each finding of the prompts.
 
     Raises EvaluationError where no study has such an image.

@@ -56,8 +56,7 @@ def read_training(
     """Read what a model learned from of its manifests, but for the images that `cache`, a folder of scans, knows.
 
     Those of recipes that are not here are passed over and named in the remark. Raises ManifestError where one that was
-    named in their place is absent, EvaluationError where some, or a
-    cache, were named and no audit is wanted.
+    named in their place is absent, EvaluationError where some, or a cache, were named and no audit is wanted.
     """
     if not wanted and (manifests.trained_on or cache):
         option = "--trained-on" if manifests.trained_on else "--cache"

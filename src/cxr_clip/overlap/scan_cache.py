@@ -128,7 +128,7 @@ def _file_name(shard: Path) -> str:
 
 def _keep(shard: _InShard, scan: Scan) -> None:
     """Keep what the scan has of a shard, with what others have kept of it meanwhile."""
-    new = _Kept(shard.lengths, Scan(shard.offsets, *(getattr(scan, name)[shard.numbers] for name in FOUND)))
+    new = _Kept(shard.lengths, Scan(shard.offsets, **{name: getattr(scan, name)[shard.numbers] for name in FOUND}))
     kept = _read(shard.file).with_new(new)
     # Audits in several processes may write at once: each under a name of its own.
     own = shard.file.with_name(f"{shard.file.name}.{os.getpid()}")

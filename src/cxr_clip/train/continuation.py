@@ -42,8 +42,8 @@ def refuse_other_workers_recipe(recipe: Recipe, sources: tuple[assemble.Source, 
             )
         if studies != first_studies:
             raise TrainingError(
-                f"worker {rank} finds other studies in data.sources, or other prompts, than worker 0: give "
-                "all machines the same manifests and prompts"
+                f"worker {rank} finds other studies in data.sources, or other prompts, than worker 0: give all "
+                "machines the same manifests and prompts"
             )
 
 

@@ -1,7 +1,9 @@
 """The three commands from nothing to a page, on tiny real trainings; what is finished is not trained again."""
 
 import json
+import multiprocessing
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -83,6 +85,27 @@ def test_several_processes_give_what_one_gives(manifest: Path, recipe_file: Path
     scores = [(tmp_path / out / "runs" / "a" / "seed-1" / "report.json").read_text() for out in ("one", "two")]
     figures = [json.loads(text)["benchmarks"] for text in scores]
     assert figures[0] == figures[1]
+
+
+def test_an_interruption_ends_the_trainings_of_all_processes_and_begins_no_other(
+    manifest: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    long = (Arm(f"long {number}", (f"train.epochs={100000 + number}",)) for number in range(4))
+    trials = plan(recipe_file, [Arm("short"), *long], tmp_path, seeds=1)
+    before = set(multiprocessing.active_children())
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(trials, Examination(manifest, audit=False, resamples=100), processes=2, ended=interrupt)
+    children = set(multiprocessing.active_children()) - before
+    try:
+        # Not by `is_alive`: the pool has a thread that may be the one to hear of an end.
+        assert all(wait([child.sentinel], timeout=60) for child in children)
+        assert not any(trial.folder.exists() for trial in trials[-2:])
+    finally:
+        for child in children:
+            child.kill()
 
 
 def test_the_audits_of_all_trials_read_each_image_once(

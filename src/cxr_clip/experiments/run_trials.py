@@ -60,7 +60,8 @@ def run_trials(
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - before:
-            child.terminate()  # what it has trained is in its folder
+            # SIGTERM would end one training, and the next call that waits in the pool's pipe would begin.
+            child.kill()  # what it has trained is in its folder
         raise
 
 

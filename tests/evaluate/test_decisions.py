@@ -29,4 +29,4 @@ def test_answers_without_a_fault_are_not_held_for_certain(embedder, world_of, pr
     for name in ("macro", "Edema"):
         one = figures[f"accuracy/{name}"]
         assert (one.value, one.high) == (1, 1), name
-        assert 0.88 < one.low < 0.9 or name == "macro", name
+        assert 0.88 < one.low < 0.9, name  # 30 patients with two studies each

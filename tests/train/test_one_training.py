@@ -5,12 +5,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cxr_clip.errors import TrainingError
+from cxr_clip.recipe import load_recipe
+from cxr_clip.train import train_run as module
 from cxr_clip.train.one_training import only_training
 from cxr_clip.train.train_run import train_run
+from cxr_clip.train.training import Training
 from support_data import write_tiny_manifest
 from support_models import tiny_recipe
 from support_programs import environment
@@ -54,6 +58,23 @@ def test_a_second_training_is_refused_until_the_first_is_gone(tmp_path: Path) ->
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def test_a_run_that_appears_while_another_begins_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, manifest, make = tmp_path / "run", write_tiny_manifest(tmp_path / "manifest"), module.make_training
+    faster, other = tiny_recipe(manifest), tiny_recipe(manifest, ("train.learning_rate", 0.5))
+
+    def overtaken(*arguments: Any) -> Training:
+        monkeypatch.setattr(module, "make_training", make)
+        train_run(faster, folder, progress=False)
+        return make(*arguments)
+
+    monkeypatch.setattr(module, "make_training", overtaken)
+    with pytest.raises(TrainingError, match=r"another process has trained in .*run while this one began"):
+        train_run(other, folder, progress=False)
+    assert load_recipe(folder / "recipe.yaml") == faster
 
 
 def test_a_folder_is_free_on_a_disk_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from cxr_clip.data.dataset import StudyDataset
 from cxr_clip.data.hold_out import HeldOutCounts
 from cxr_clip.data.prompts import load_zero_shot_prompts
 from cxr_clip.distributed import SINGLE, Workers, gather_objects, refuse_crowded_gpu, refuse_disagreement, replicate
-from cxr_clip.errors import CheckpointError, HubError
+from cxr_clip.errors import CheckpointError, HubError, TrainingError
 from cxr_clip.losses import LossWeights
 from cxr_clip.model.freezing import LearningRateFactors, trainable_groups
 from cxr_clip.model.lora import require_peft
@@ -92,7 +92,11 @@ def train_run(
 
 
 def _begin(folder: Path, run: Run, sources: tuple[assemble.Source, ...]) -> None:
-    """Write all of a run folder that is there before the first step."""
+    """Write all of a run folder that is there before the first step. Raises TrainingError."""
+    if (folder / checkpoint.RESUME).is_file():
+        raise TrainingError(
+            f"another process has trained in {folder} while this one began: give the command again to continue that run"
+        )
     try:
         checkpoint.write_run(folder, run)
         (folder / checkpoint.STUDIES).write_text(f"{fingerprint(sources)}\n", encoding="utf-8")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class Kept:
 def read_kept(folder: Path) -> Kept:
     """Read what the evaluation in a run folder kept of the figures that are compared."""
     scores = tuple(one for one in read_scores(folder) if one.benchmark == ZERO_SHOT)
-    figures = json.loads((folder / "report.json").read_text(encoding="utf-8"))["benchmarks"].get(RETRIEVAL, {})
+    figures = _report(folder)["benchmarks"].get(RETRIEVAL, {})
     chance = {name: figures[f"{name}_chance"]["value"] for name in FIGURES if f"{name}_chance" in figures}
     return Kept(folder, scores, read_ranks(folder), {MACRO: 0.5, **chance})
 
@@ -79,9 +80,14 @@ def read_trained_on(folder: Path) -> int | None:
 
     The most of any benchmark that is compared.
     """
-    overlap = json.loads((folder / "report.json").read_text(encoding="utf-8")).get("overlap", {})
+    overlap = _report(folder).get("overlap", {})
     counts = (overlap[name]["studies"] for name in (ZERO_SHOT, RETRIEVAL) if name in overlap)
     return max((count for count in counts if count is not None), default=None)
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return report
 
 
 def measure_arms(

@@ -104,9 +104,10 @@ def only_writer(folder: Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if isinstance(error, BlockingIOError):
-                raise SearchIndexError(f"another process is changing {folder}: wait until it has ended") from error
+        except BlockingIOError as error:
+            raise SearchIndexError(f"another process is changing {folder}: wait until it has ended") from error
+        except OSError:
+            pass  # a disk without locks
         yield
 
 
